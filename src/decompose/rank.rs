@@ -1,0 +1,107 @@
+//! How the rank is chosen.
+
+use ndarray::ArrayView1;
+
+use crate::{Error, Result, Shape};
+
+/// How many directions a decomposition keeps.
+///
+/// Energies and errors are those of the decomposed matrix: with row weights, the weighted ones.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rank {
+    /// Just so many.
+    Fixed(usize),
+    /// The fewest that keep at least this share of Σ σ², in (0, 1].
+    Energy(f64),
+    /// The fewest whose relative Frobenius error √(Σ dropped σ² / Σ σ²) is at most this, in [0, 1).
+    RelativeError(f64),
+    /// As many as fit into this number of bytes: 4 · rank · (`vocab_size` + dim + 1), the 1 for the diagonal.
+    Bytes(usize),
+}
+
+impl Rank {
+    /// Bytes of U, D and V in `f32`.
+    #[must_use]
+    pub fn bytes(shape: Shape) -> usize {
+        let Shape { vocab_size, rank, dim } = shape;
+        size_of::<f32>() * rank * (vocab_size + dim + 1)
+    }
+
+    /// What can be said of the rank before the singular values are known.
+    ///
+    /// # Errors
+    /// [`RankOutOfRange`](Error::RankOutOfRange), [`InvalidSetting`](Error::InvalidSetting),
+    /// [`BudgetTooSmall`](Error::BudgetTooSmall).
+    pub(crate) fn check(self, vocab_size: usize, dim: usize) -> Result<()> {
+        match self {
+            Self::Fixed(rank) => Shape { vocab_size, rank, dim }.check(),
+            Self::Energy(share) if !(share > 0.0 && share <= 1.0) => {
+                Err(Error::InvalidSetting { name: "energy", value: share, expected: "a share above 0 and up to 1" })
+            }
+            Self::RelativeError(error) if !(0.0..1.0).contains(&error) => Err(Error::InvalidSetting {
+                name: "relative error",
+                value: error,
+                expected: "a number from 0 to below 1",
+            }),
+            Self::Bytes(bytes) => {
+                let minimum = Self::bytes(Shape { vocab_size, rank: 1, dim });
+                if bytes < minimum { Err(Error::BudgetTooSmall { bytes, minimum }) } else { Ok(()) }
+            }
+            Self::Energy(_) | Self::RelativeError(_) => Ok(()),
+        }
+    }
+
+    /// The rank, once it is checked and the singular values are known.
+    pub(crate) fn select(self, singular_values: ArrayView1<'_, f64>, vocab_size: usize, dim: usize) -> usize {
+        let max = vocab_size.min(dim);
+        let total: f64 = singular_values.iter().map(|value| value * value).sum();
+        // The fewest directions without which too much energy would be dropped; summed from the smallest value up, so that
+        // what is dropped is exact where it is small.
+        let fewest = |may_drop: &dyn Fn(f64) -> bool| {
+            let mut dropped = 0.0;
+            let droppable = singular_values.iter().rev().take_while(|value| {
+                dropped += *value * *value;
+                may_drop(dropped)
+            });
+            (singular_values.len() - droppable.count()).clamp(1, max)
+        };
+        match self {
+            Self::Fixed(rank) => rank,
+            Self::Energy(share) => fewest(&|dropped| total - dropped >= share * total),
+            Self::RelativeError(error) => fewest(&|dropped| dropped <= error * error * total),
+            Self::Bytes(bytes) => (bytes / Self::bytes(Shape { vocab_size, rank: 1, dim })).min(max),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::Rank;
+
+    #[test]
+    fn the_fewest_directions_that_keep_the_promise() {
+        // Energies 16, 4, 4, 1 of 25.
+        let values = array![4.0, 2.0, 2.0, 1.0];
+        let select = |rank: Rank| rank.select(values.view(), 10, 4);
+        assert_eq!(select(Rank::Fixed(3)), 3);
+        for (share, rank) in [(0.01, 1), (0.64, 1), (0.65, 2), (0.8, 2), (0.81, 3), (0.96, 3), (0.97, 4), (1.0, 4)] {
+            assert_eq!(select(Rank::Energy(share)), rank, "energy {share}");
+        }
+        for (error, rank) in [(0.99, 1), (0.6, 1), (0.59, 2), (0.447, 3), (0.2, 3), (0.19, 4), (0.0, 4)] {
+            assert_eq!(select(Rank::RelativeError(error)), rank, "relative error {error}");
+        }
+        for (bytes, rank) in [(60, 1), (119, 1), (120, 2), (240, 4), (10_000, 4)] {
+            assert_eq!(select(Rank::Bytes(bytes)), rank, "{bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn zero_directions_are_never_needed() {
+        let values = array![3.0, 1.0, 0.0, 0.0];
+        assert_eq!(Rank::Energy(1.0).select(values.view(), 10, 4), 2);
+        assert_eq!(Rank::RelativeError(0.0).select(values.view(), 10, 4), 2);
+        assert_eq!(Rank::Energy(1.0).select(array![0.0, 0.0].view(), 2, 2), 1);
+    }
+}

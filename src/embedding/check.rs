@@ -1,0 +1,61 @@
+//! The checks that calls make before they write anything.
+
+use ndarray::{ArrayRef, ArrayView2, ArrayViewMut2, Dimension, IntoDimension};
+
+use super::TokenId;
+use crate::{Error, Result};
+
+/// Every id has a row.
+pub(crate) fn ids(ids: &[TokenId], vocab_size: usize) -> Result<()> {
+    // One pass for the maximum vectorises; the position is only looked for when there is something to report.
+    let fits = |&id: &TokenId| (id as usize) < vocab_size;
+    if ids.iter().max().is_none_or(fits) {
+        return Ok(());
+    }
+    match ids.iter().enumerate().find(|(_, id)| !fits(id)) {
+        Some((position, &id)) => Err(Error::IdOutOfRange { id, position, vocab_size }),
+        None => Ok(()),
+    }
+}
+
+/// `array` has just this shape.
+pub(crate) fn shape(what: &'static str, array: &ArrayViewMut2<'_, f32>, expected: (usize, usize)) -> Result<()> {
+    if array.dim() == expected {
+        return Ok(());
+    }
+    Err(Error::ShapeMismatch { what, expected: vec![expected.0, expected.1], actual: array.shape().to_vec() })
+}
+
+/// `array` has this many columns, and any number of rows.
+pub(crate) fn columns(what: &'static str, array: ArrayView2<'_, f32>, expected: usize) -> Result<()> {
+    if array.ncols() == expected {
+        return Ok(());
+    }
+    Err(Error::ShapeMismatch { what, expected: vec![array.nrows(), expected], actual: array.shape().to_vec() })
+}
+
+/// `array` has a row and a column at least, and no more rows than ids can name.
+pub(crate) fn table(what: &'static str, shape: [usize; 2]) -> Result<()> {
+    if shape.contains(&0) {
+        return Err(Error::Empty { what, shape: shape.to_vec() });
+    }
+    if shape[0] > TokenId::MAX as usize {
+        return Err(Error::VocabularyTooLarge { vocab_size: shape[0] });
+    }
+    Ok(())
+}
+
+/// Every element is finite.
+pub(crate) fn finite<D: Dimension>(what: &'static str, array: &ArrayRef<f32, D>) -> Result<()> {
+    match array.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        None => Ok(()),
+        Some((index, &value)) => {
+            Err(Error::NonFinite { what, index: index.into_dimension().slice().to_vec(), value: f64::from(value) })
+        }
+    }
+}
+
+/// The padding id, if there is one, has a row.
+pub(crate) fn padding_id(id: TokenId, vocab_size: usize) -> Result<()> {
+    ids(&[id], vocab_size)
+}

@@ -1,0 +1,233 @@
+//! The one error type of the crate: what was wrong, what was expected, what was there instead.
+
+use std::path::PathBuf;
+
+use crate::TokenId;
+
+/// What every fallible call of this crate returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Everything that can go wrong, as data.
+///
+/// A call that returns an error has written nothing and left its layer as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An id that the table has no row for.
+    #[error(
+        "id {id} at position {position} is out of range for a vocabulary of {vocab_size} (ids 0..={last})",
+        last = vocab_size.saturating_sub(1)
+    )]
+    IdOutOfRange {
+        /// The id.
+        id: TokenId,
+        /// Where it stands in the list of ids (row-major for ids of more dimensions).
+        position: usize,
+        /// How many rows the table has.
+        vocab_size: usize,
+    },
+
+    /// A number that is no token id at all: negative, or above `u32::MAX`.
+    #[error("{value} at position {position} is not a token id (0..={max})", max = TokenId::MAX)]
+    NotATokenId {
+        /// The number as it was given.
+        value: String,
+        /// Where it stands in the list of ids.
+        position: usize,
+    },
+
+    /// An array whose shape does not fit.
+    #[error("{what} has shape {actual:?}, expected {expected:?}")]
+    ShapeMismatch {
+        /// Which array, with the names of its dimensions.
+        what: &'static str,
+        /// The shape that would fit.
+        expected: Vec<usize>,
+        /// The shape that was given.
+        actual: Vec<usize>,
+    },
+
+    /// An array that needs at least one element in every dimension.
+    #[error("{what} is empty: its shape is {shape:?}")]
+    Empty {
+        /// Which array, with the names of its dimensions.
+        what: &'static str,
+        /// The shape that was given.
+        shape: Vec<usize>,
+    },
+
+    /// More rows than token ids can name.
+    #[error("a vocabulary of {vocab_size} is too large: token ids name at most {max} rows", max = TokenId::MAX)]
+    VocabularyTooLarge {
+        /// How many rows were asked for.
+        vocab_size: usize,
+    },
+
+    /// A rank that a table of this shape cannot have.
+    #[error(
+        "rank {rank} is out of range 1..={max}, where {max} is the smaller of vocab_size {vocab_size} and dim {dim}"
+    )]
+    RankOutOfRange {
+        /// The rank that was asked for.
+        rank: usize,
+        /// The largest rank: the smaller of `vocab_size` and `dim`.
+        max: usize,
+        /// Rows of the table.
+        vocab_size: usize,
+        /// Columns of the table.
+        dim: usize,
+    },
+
+    /// NaN or an infinity where only finite numbers make sense.
+    #[error("{what} holds {value} at {index:?}: only finite numbers can be used")]
+    NonFinite {
+        /// Which array.
+        what: &'static str,
+        /// The index of the first such element.
+        index: Vec<usize>,
+        /// The element.
+        value: f64,
+    },
+
+    /// A setting outside its range.
+    #[error("{name} is {value}, expected {expected}")]
+    InvalidSetting {
+        /// The setting.
+        name: &'static str,
+        /// The value that was given.
+        value: f64,
+        /// The values that make sense.
+        expected: &'static str,
+    },
+
+    /// A row weight that is negative or not finite.
+    #[error("the weight of row {row} is {weight}: weights are finite and not negative")]
+    InvalidWeight {
+        /// The row.
+        row: usize,
+        /// Its weight.
+        weight: f64,
+    },
+
+    /// Row weights that are all zero leave nothing to approximate.
+    #[error("all {len} row weights are zero")]
+    AllWeightsZero {
+        /// How many weights were given.
+        len: usize,
+    },
+
+    /// Bag offsets that do not start at 0, decrease, or point past the ids.
+    #[error(
+        "offset {offset} of bag {bag} is not in {min}..={max}: offsets start at 0, never decrease and end within the ids"
+    )]
+    InvalidOffset {
+        /// The bag.
+        bag: usize,
+        /// Its start.
+        offset: usize,
+        /// The smallest start that this bag may have.
+        min: usize,
+        /// The largest start that this bag may have.
+        max: usize,
+    },
+
+    /// Per-sample weights together with a pooling that has no use for them.
+    #[error("per-sample weights go with sum pooling only, not with {pooling}")]
+    WeightsNeedSum {
+        /// The pooling that was asked for.
+        pooling: crate::Pooling,
+    },
+
+    /// A byte budget below that of rank 1.
+    #[error("{bytes} bytes cannot hold any factors of this table: rank 1 takes {minimum}")]
+    BudgetTooSmall {
+        /// The budget.
+        bytes: usize,
+        /// The bytes of rank 1.
+        minimum: usize,
+    },
+
+    /// A word given twice.
+    #[error("the word {word:?} stands at id {first} and again at id {second}")]
+    DuplicateWord {
+        /// The word.
+        word: String,
+        /// Its first id.
+        first: TokenId,
+        /// Its second id.
+        second: TokenId,
+    },
+
+    /// An iteration of the linear algebra library that did not settle.
+    #[error("the {what} did not converge")]
+    NoConvergence {
+        /// Which computation.
+        what: &'static str,
+    },
+
+    /// The operating system refused a file.
+    #[error("cannot {action} {path}: {source}", path = path.display())]
+    Io {
+        /// What was tried: "open", "map", "create", …
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+
+    /// A file that is not what its format promises.
+    #[error("{path} is not a valid {format} file: {reason}", path = path.display())]
+    InvalidFile {
+        /// The file.
+        path: PathBuf,
+        /// The format that was expected.
+        format: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// A tensor name that the file does not have.
+    #[error("{path} has no tensor {name:?}; it has {names}", path = path.display(), names = quoted_list(available))]
+    TensorNotFound {
+        /// The file.
+        path: PathBuf,
+        /// The name that was asked for.
+        name: String,
+        /// The names that are there, sorted.
+        available: Vec<String>,
+    },
+
+    /// A tensor of an element type or number of dimensions that cannot be used.
+    #[error("tensor {name:?} of {path} is {dtype} {shape:?}, expected {expected}", path = path.display())]
+    UnsuitableTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Its element type, as the file names it.
+        dtype: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// What can be used.
+        expected: &'static str,
+    },
+
+    /// Factors written by a later, incompatible version of the format.
+    #[error("{path} has format version {version:?}, this crate reads version {supported}", path = path.display())]
+    UnsupportedVersion {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: String,
+        /// The version that this crate reads and writes.
+        supported: &'static str,
+    },
+}
+
+fn quoted_list(names: &[String]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,287 @@
+//! The factors of a table: what a decomposition makes, a layer reads and a file stores.
+
+mod random;
+
+use std::fmt;
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+
+use crate::{Error, Result, embedding::check};
+
+/// The three sizes of a factorization.
+///
+/// # Examples
+///
+/// ```
+/// use factorized_embedding::Shape;
+///
+/// let shape = Shape { vocab_size: 10_000, rank: 64, dim: 512 };
+/// assert_eq!(shape.vocab_size * shape.dim / (shape.rank * (shape.vocab_size + shape.dim)), 7);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shape {
+    /// Rows of the table and of U.
+    pub vocab_size: usize,
+    /// Columns of U and rows of V, at most the smaller of `vocab_size` and `dim`.
+    pub rank: usize,
+    /// Columns of the table and of V.
+    pub dim: usize,
+}
+
+impl Shape {
+    /// # Errors
+    /// [`Empty`](Error::Empty), [`VocabularyTooLarge`](Error::VocabularyTooLarge),
+    /// [`RankOutOfRange`](Error::RankOutOfRange).
+    pub(crate) fn check(self) -> Result<()> {
+        let Self { vocab_size, rank, dim } = self;
+        check::table("factorized table [vocab_size, dim]", [vocab_size, dim])?;
+        let max = vocab_size.min(dim);
+        if (1..=max).contains(&rank) {
+            return Ok(());
+        }
+        Err(Error::RankOutOfRange { rank, max, vocab_size, dim })
+    }
+}
+
+/// A table in factored form: E = U · diag(D) · V + 1·bᵀ.
+///
+/// | part | shape | |
+/// | --- | --- | --- |
+/// | U | \[`vocab_size`, rank\] | one short row a token |
+/// | D | \[rank\] | optional; the singular values after an SVD |
+/// | V | \[rank, dim\] | the directions that all rows share, one a row (the Vᵀ of an SVD) |
+/// | b | \[dim\] | optional bias, added to every row: a mean, or the bias of ALBERT's mapping |
+///
+/// All shapes fit, all numbers are finite, and 1 ≤ rank ≤ min(`vocab_size`, dim): a larger rank would only waste memory.
+///
+/// # Examples
+///
+/// ```
+/// use factorized_embedding::Factors;
+/// use ndarray::array;
+///
+/// # fn main() -> factorized_embedding::Result<()> {
+/// let factors = Factors::new(array![[1.0], [2.0]], array![[3.0, 4.0, 5.0]])?.with_diagonal(array![10.0])?;
+/// assert_eq!(factors.to_dense(), array![[30.0, 40.0, 50.0], [60.0, 80.0, 100.0]]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, PartialEq)]
+pub struct Factors {
+    u: Array2<f32>,
+    diagonal: Option<Array1<f32>>,
+    v: Array2<f32>,
+    bias: Option<Array1<f32>>,
+}
+
+impl Factors {
+    /// E = U · V.
+    ///
+    /// # Shapes
+    /// `u` \[`vocab_size`, rank\], `v` \[rank, dim\].
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`](Error::ShapeMismatch) when they do not multiply, [`Empty`](Error::Empty),
+    /// [`RankOutOfRange`](Error::RankOutOfRange), [`NonFinite`](Error::NonFinite).
+    pub fn new(u: Array2<f32>, v: Array2<f32>) -> Result<Self> {
+        let shape = Shape { vocab_size: u.nrows(), rank: u.ncols(), dim: v.ncols() };
+        if v.nrows() != shape.rank {
+            return Err(Error::ShapeMismatch {
+                what: "v [rank, dim]",
+                expected: vec![shape.rank, shape.dim],
+                actual: v.shape().to_vec(),
+            });
+        }
+        shape.check()?;
+        check::finite("u [vocab_size, rank]", &u)?;
+        check::finite("v [rank, dim]", &v)?;
+        Ok(Self { u: row_major(u), diagonal: None, v: row_major(v), bias: None })
+    }
+
+    /// The same with a diagonal between U and V.
+    ///
+    /// # Shapes
+    /// `diagonal` \[rank\].
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`](Error::ShapeMismatch), [`NonFinite`](Error::NonFinite).
+    pub fn with_diagonal(self, diagonal: Array1<f32>) -> Result<Self> {
+        check_vector("diagonal [rank]", diagonal.view(), self.rank())?;
+        Ok(Self { diagonal: Some(diagonal), ..self })
+    }
+
+    /// The same with a bias added to every row.
+    ///
+    /// # Shapes
+    /// `bias` \[dim\].
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`](Error::ShapeMismatch), [`NonFinite`](Error::NonFinite).
+    pub fn with_bias(self, bias: Array1<f32>) -> Result<Self> {
+        check_vector("bias [dim]", bias.view(), self.dim())?;
+        Ok(Self { bias: Some(bias), ..self })
+    }
+
+    /// The three sizes together.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        Shape { vocab_size: self.vocab_size(), rank: self.rank(), dim: self.dim() }
+    }
+
+    /// Rows of U.
+    #[must_use]
+    pub fn vocab_size(&self) -> usize {
+        self.u.nrows()
+    }
+
+    /// Columns of U, rows of V.
+    #[must_use]
+    pub fn rank(&self) -> usize {
+        self.u.ncols()
+    }
+
+    /// Columns of V.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.v.ncols()
+    }
+
+    /// U \[`vocab_size`, rank\], row-major.
+    #[must_use]
+    pub fn u(&self) -> ArrayView2<'_, f32> {
+        self.u.view()
+    }
+
+    /// D \[rank\].
+    #[must_use]
+    pub fn diagonal(&self) -> Option<ArrayView1<'_, f32>> {
+        self.diagonal.as_ref().map(|diagonal| diagonal.view())
+    }
+
+    /// V \[rank, dim\], row-major.
+    #[must_use]
+    pub fn v(&self) -> ArrayView2<'_, f32> {
+        self.v.view()
+    }
+
+    /// b \[dim\].
+    #[must_use]
+    pub fn bias(&self) -> Option<ArrayView1<'_, f32>> {
+        self.bias.as_ref().map(|bias| bias.view())
+    }
+
+    /// How many numbers the factors are made of.
+    #[must_use]
+    pub fn num_parameters(&self) -> usize {
+        let vector = |vector: &Option<Array1<f32>>| vector.as_ref().map_or(0, |vector| vector.len());
+        self.u.len() + vector(&self.diagonal) + self.v.len() + vector(&self.bias)
+    }
+
+    /// Bytes of those numbers.
+    #[must_use]
+    pub fn size_in_bytes(&self) -> usize {
+        self.num_parameters() * size_of::<f32>()
+    }
+
+    /// diag(D) · V \[rank, dim\]: what a row of U is multiplied by.
+    #[must_use]
+    pub fn projection(&self) -> Array2<f32> {
+        match &self.diagonal {
+            Some(diagonal) => &self.v * &diagonal.view().insert_axis(Axis(1)),
+            None => self.v.clone(),
+        }
+    }
+
+    /// The whole table \[`vocab_size`, dim\].
+    #[must_use]
+    pub fn to_dense(&self) -> Array2<f32> {
+        let mut dense = self.u.dot(&self.projection());
+        if let Some(bias) = &self.bias {
+            dense += bias;
+        }
+        dense
+    }
+
+    /// Folds a linear layer that follows the table into the factors: the result is the table E·W (+ 1·cᵀ), and looking up
+    /// in it costs rank × out instead of rank × dim + dim × out.
+    ///
+    /// U and V become U and diag(D)·V·W. Where out < rank, U takes up the product instead, and V is the identity:
+    /// that table is smaller still, and its rank is out.
+    ///
+    /// # Shapes
+    /// `weight` W \[dim, out\] (the transpose of PyTorch's `Linear.weight`), `bias` c \[out\].
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`](Error::ShapeMismatch), [`Empty`](Error::Empty), [`NonFinite`](Error::NonFinite), also when the
+    /// product overflows.
+    pub fn then_linear(&self, weight: ArrayView2<'_, f32>, bias: Option<ArrayView1<'_, f32>>) -> Result<Self> {
+        if weight.nrows() != self.dim() {
+            return Err(Error::ShapeMismatch {
+                what: "weight [dim, out]",
+                expected: vec![self.dim(), weight.ncols()],
+                actual: weight.shape().to_vec(),
+            });
+        }
+        let out = weight.ncols();
+        if let Some(bias) = bias {
+            check_vector("bias [out]", bias, out)?;
+        }
+        let folded = self.projection().dot(&weight);
+        let factors = if out < self.rank() {
+            Self::new(self.u.dot(&folded), Array2::eye(out))?
+        } else {
+            Self::new(self.u.clone(), folded)?
+        };
+        let own = self.bias.as_ref().map(|own| own.dot(&weight));
+        match (own, bias) {
+            (None, None) => Ok(factors),
+            (Some(own), None) => factors.with_bias(own),
+            (None, Some(bias)) => factors.with_bias(bias.to_owned()),
+            (Some(own), Some(bias)) => factors.with_bias(own + bias),
+        }
+    }
+
+    /// The same factors with more rows of U.
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`](Error::ShapeMismatch), [`VocabularyTooLarge`](Error::VocabularyTooLarge),
+    /// [`NonFinite`](Error::NonFinite); the factors are then as they were.
+    #[cfg(feature = "decompose")]
+    pub(crate) fn append_u(&mut self, rows: ArrayView2<'_, f32>) -> Result<()> {
+        check::columns("new rows of u [n, rank]", rows, self.rank())?;
+        check::table("grown table [vocab_size, dim]", [self.vocab_size() + rows.nrows(), self.dim()])?;
+        check::finite("new rows of u [n, rank]", &rows)?;
+        let old = self.vocab_size();
+        let mut grown = Array2::zeros((old + rows.nrows(), self.rank()));
+        grown.slice_mut(s![..old, ..]).assign(&self.u);
+        grown.slice_mut(s![old.., ..]).assign(&rows);
+        self.u = grown;
+        Ok(())
+    }
+}
+
+fn row_major(array: Array2<f32>) -> Array2<f32> {
+    if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() }
+}
+
+fn check_vector(what: &'static str, vector: ArrayView1<'_, f32>, len: usize) -> Result<()> {
+    if vector.len() != len {
+        return Err(Error::ShapeMismatch { what, expected: vec![len], actual: vec![vector.len()] });
+    }
+    check::finite(what, &vector)
+}
+
+impl fmt::Debug for Factors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shape { vocab_size, rank, dim } = self.shape();
+        write!(f, "Factors(u [{vocab_size}, {rank}]")?;
+        if self.diagonal.is_some() {
+            write!(f, ", diagonal [{rank}]")?;
+        }
+        write!(f, ", v [{rank}, {dim}]")?;
+        if self.bias.is_some() {
+            write!(f, ", bias [{dim}]")?;
+        }
+        f.write_str(")")
+    }
+}

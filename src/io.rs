@@ -1,0 +1,4 @@
+//! Files.
+
+#[cfg(feature = "safetensors")]
+pub mod safetensors;

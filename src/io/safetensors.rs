@@ -1,0 +1,131 @@
+//! Tables and factors in [safetensors](https://github.com/huggingface/safetensors) files.
+//!
+//! # Memory maps
+//!
+//! A table is mapped, not read: opening takes the time of its header, and rows come from the disk when they are looked up.
+//! A map follows its file. Do not overwrite a file in place while it is mapped (its rows would change), and do not truncate
+//! it (reading the missing part ends the process). Saving over it with this crate, or with anything else that renames a
+//! finished file into place, is safe: the map keeps the old one.
+//!
+//! # Format of factors
+//!
+//! | tensor | shape | |
+//! | --- | --- | --- |
+//! | `u` | \[`vocab_size`, rank\] | `F32` |
+//! | `diagonal` | \[rank\] | `F32`, absent when there is none |
+//! | `v` | \[rank, dim\] | `F32` |
+//! | `bias` | \[dim\] | `F32`, absent when there is none |
+//!
+//! The metadata are `format = "factorized-embedding"` and `version = "1"`. A later version that a reader of this one could
+//! misread will carry another number, and is refused.
+
+mod factors;
+mod header;
+mod write;
+
+use std::{path::Path, sync::Arc};
+
+use memmap2::Mmap;
+use safetensors::{Dtype as FileDtype, tensor::TensorInfo};
+
+pub use factors::{MAX_HEADER_BYTES, load_factors, save_factors};
+use header::Header;
+
+use crate::{DenseEmbedding, Dtype, Error, Result, memory};
+
+const FORMAT: &str = "safetensors";
+
+/// A mapped file and its header.
+struct File<'a> {
+    path: &'a Path,
+    header: Header,
+    map: Mmap,
+}
+
+impl<'a> File<'a> {
+    fn open(path: &'a Path) -> Result<Self> {
+        let map = memory::map(path)?;
+        let header = Header::parse(&map).map_err(|reason| Error::InvalidFile {
+            path: path.to_owned(),
+            format: FORMAT,
+            reason,
+        })?;
+        Ok(Self { path, header, map })
+    }
+
+    fn tensor(&self, name: &str) -> Result<&TensorInfo> {
+        self.header.tensors.get(name).ok_or_else(|| Error::TensorNotFound {
+            path: self.path.to_owned(),
+            name: name.to_owned(),
+            available: self.header.tensors.keys().cloned().collect(),
+        })
+    }
+
+    fn unsuitable(&self, name: &str, tensor: &TensorInfo, expected: &'static str) -> Error {
+        Error::UnsuitableTensor {
+            path: self.path.to_owned(),
+            name: name.to_owned(),
+            dtype: tensor.dtype.to_string(),
+            shape: tensor.shape.clone(),
+            expected,
+        }
+    }
+
+    fn bytes(&self, tensor: &TensorInfo) -> &[u8] {
+        // `Header::parse` has checked that all offsets lie within the file.
+        &self.map[self.header.data_start..][tensor.data_offsets.0..tensor.data_offsets.1]
+    }
+}
+
+/// The bytes of one tensor of a mapped file.
+struct MappedTensor {
+    map: Arc<Mmap>,
+    range: std::ops::Range<usize>,
+}
+
+impl AsRef<[u8]> for MappedTensor {
+    fn as_ref(&self) -> &[u8] {
+        &self.map[self.range.clone()]
+    }
+}
+
+/// Maps one tensor of a file as a table: see [memory maps](self#memory-maps).
+///
+/// The numbers stay in the file as they are, and are not looked at: a table that holds NaN gives NaN.
+///
+/// # Shapes
+/// The tensor is \[`vocab_size`, dim\] of `F32`, `F16` or `BF16`.
+///
+/// # Errors
+/// [`Io`](Error::Io), [`InvalidFile`](Error::InvalidFile), [`TensorNotFound`](Error::TensorNotFound) with the names that
+/// are there, [`UnsuitableTensor`](Error::UnsuitableTensor) for another type or number of dimensions,
+/// [`Empty`](Error::Empty), [`VocabularyTooLarge`](Error::VocabularyTooLarge).
+///
+/// # Examples
+///
+/// ```
+/// use factorized_embedding::{Embedding, io::safetensors::load_table};
+///
+/// # fn main() -> factorized_embedding::Result<()> {
+/// let glove = load_table("examples/data/glove50-top10k-f16.safetensors", "weight")?;
+/// assert_eq!((glove.vocab_size(), glove.dim()), (10_000, 50));
+/// # Ok(())
+/// # }
+/// ```
+pub fn load_table(path: impl AsRef<Path>, name: &str) -> Result<DenseEmbedding<'static>> {
+    let file = File::open(path.as_ref())?;
+    let tensor = file.tensor(name)?;
+    let dtype = match tensor.dtype {
+        FileDtype::F32 => Some(Dtype::F32),
+        FileDtype::F16 => Some(Dtype::F16),
+        FileDtype::BF16 => Some(Dtype::Bf16),
+        _ => None,
+    };
+    let (Some(dtype), &[vocab_size, dim]) = (dtype, tensor.shape.as_slice()) else {
+        return Err(file.unsuitable(name, tensor, "F32, F16 or BF16 [vocab_size, dim]"));
+    };
+    let start = file.header.data_start;
+    let range = start + tensor.data_offsets.0..start + tensor.data_offsets.1;
+    let bytes = MappedTensor { map: Arc::new(file.map), range };
+    DenseEmbedding::from_bytes(bytes, dtype, [vocab_size, dim])
+}

@@ -1,0 +1,209 @@
+//! The baseline: one stored row per token.
+
+use std::{borrow::Cow, fmt, ops::Range, sync::OnceLock};
+
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, CowArray, Ix2, s};
+
+use super::{
+    mask_padding,
+    norms::{inverse_norms, normalized},
+    pooling::{pool_slices, pool_tiles},
+    search::{self, ScoreRows, all_scores, best_scores},
+    unpadded_ranges,
+};
+use crate::{Bags, Dtype, Embedding, Pooling, Result, TokenId, TopK, embedding::check, kernel, rows::Rows};
+
+/// A dense table \[`vocab_size`, dim\]: what everything else is compared with.
+///
+/// The table may be owned, borrowed, or little-endian bytes of `f32`, `f16` or `bf16` (a memory map, say), which stay as
+/// they are and are widened row by row.
+///
+/// # Examples
+///
+/// ```
+/// use factorized_embedding::{DenseEmbedding, Embedding};
+/// use ndarray::{Array2, array};
+///
+/// # fn main() -> factorized_embedding::Result<()> {
+/// let table: Array2<f32> = array![[1.0, 2.0], [3.0, 4.0]];
+/// let borrowed = DenseEmbedding::new(&table)?;
+/// assert_eq!(borrowed.lookup(&[1])?, array![[3.0, 4.0]]);
+///
+/// let halves = [0x00, 0x3c, 0x00, 0x40]; // 1 and 2 as f16
+/// let stored = DenseEmbedding::from_bytes(&halves, factorized_embedding::Dtype::F16, [2, 1])?;
+/// assert_eq!(stored.lookup(&[0, 1])?, array![[1.0], [2.0]]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct DenseEmbedding<'a> {
+    rows: Rows<'a>,
+    padding_id: Option<TokenId>,
+    inverse_norms: OnceLock<Vec<f32>>,
+}
+
+impl<'a> DenseEmbedding<'a> {
+    /// A table in memory: an `Array2<f32>` to own, an `&Array2<f32>` or `ArrayView2<f32>` to borrow.
+    ///
+    /// # Shapes
+    /// `table` \[`vocab_size`, dim\]
+    ///
+    /// # Errors
+    /// [`Empty`](crate::Error::Empty), [`VocabularyTooLarge`](crate::Error::VocabularyTooLarge),
+    /// [`NonFinite`](crate::Error::NonFinite).
+    pub fn new(table: impl Into<CowArray<'a, f32, Ix2>>) -> Result<Self> {
+        let table = table.into();
+        check::finite("table [vocab_size, dim]", &table)?;
+        Self::from_rows(Rows::Array(table))
+    }
+
+    /// A table as little-endian bytes in row-major order, aligned or not. Its numbers are not looked at: a table that holds
+    /// NaN gives NaN.
+    ///
+    /// # Shapes
+    /// `bytes` \[`vocab_size` · dim · `dtype.size()`\], `shape` \[`vocab_size`, dim\]
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`](crate::Error::ShapeMismatch), [`Empty`](crate::Error::Empty),
+    /// [`VocabularyTooLarge`](crate::Error::VocabularyTooLarge).
+    pub fn from_bytes(bytes: impl AsRef<[u8]> + Send + Sync + 'a, dtype: Dtype, shape: [usize; 2]) -> Result<Self> {
+        Self::from_rows(Rows::from_bytes(bytes, dtype, shape)?)
+    }
+
+    fn from_rows(rows: Rows<'a>) -> Result<Self> {
+        check::table("table [vocab_size, dim]", rows.shape())?;
+        Ok(Self { rows, padding_id: None, inverse_norms: OnceLock::new() })
+    }
+
+    /// Masks the row of an id wherever the table is read: see [Padding](Embedding#padding).
+    ///
+    /// # Errors
+    /// [`IdOutOfRange`](crate::Error::IdOutOfRange).
+    pub fn with_padding_id(mut self, id: TokenId) -> Result<Self> {
+        check::padding_id(id, self.vocab_size())?;
+        self.padding_id = Some(id);
+        Ok(self)
+    }
+
+    /// The type of the stored numbers.
+    #[must_use]
+    pub fn dtype(&self) -> Dtype {
+        self.rows.dtype()
+    }
+
+    /// The table \[`vocab_size`, dim\]: as it stands where it is `f32` in memory, widened otherwise. The padding row is
+    /// the stored one.
+    #[must_use]
+    pub fn to_array(&self) -> CowArray<'_, f32, Ix2> {
+        self.block(0..self.vocab_size())
+    }
+
+    /// Some rows of the table.
+    fn block(&self, range: Range<usize>) -> CowArray<'_, f32, Ix2> {
+        match self.rows.as_view() {
+            Some(view) => view.slice_move(s![range, ..]).into(),
+            None => {
+                let mut rows = Array2::zeros((range.len(), self.dim()));
+                self.rows.copy_rows_into(range, rows.rows_mut().into_iter());
+                rows.into()
+            }
+        }
+    }
+
+    fn inverse_norms(&self) -> &[f32] {
+        self.inverse_norms.get_or_init(|| {
+            inverse_norms(self.vocab_size(), self.dim(), |ids, out| kernel::copy_rows(&self.rows, ids, out))
+        })
+    }
+}
+
+impl Embedding for DenseEmbedding<'_> {
+    fn vocab_size(&self) -> usize {
+        self.rows.shape()[0]
+    }
+
+    fn dim(&self) -> usize {
+        self.rows.shape()[1]
+    }
+
+    fn num_parameters(&self) -> usize {
+        self.vocab_size() * self.dim()
+    }
+
+    fn size_in_bytes(&self) -> usize {
+        self.num_parameters() * self.dtype().size()
+    }
+
+    fn padding_id(&self) -> Option<TokenId> {
+        self.padding_id
+    }
+
+    fn lookup_into(&self, ids: &[TokenId], mut out: ArrayViewMut2<'_, f32>) -> Result<()> {
+        check::shape("out [n, dim]", &out, (ids.len(), self.dim()))?;
+        check::ids(ids, self.vocab_size())?;
+        kernel::copy_rows(&self.rows, ids, &mut out);
+        mask_padding(ids, self.padding_id, &mut out);
+        Ok(())
+    }
+
+    fn bag_into(&self, bags: &Bags<'_>, mut out: ArrayViewMut2<'_, f32>) -> Result<()> {
+        check::shape("out [b, dim]", &out, (bags.len(), self.dim()))?;
+        check::ids(bags.ids(), self.vocab_size())?;
+        let table = self.rows.as_view().and_then(|view| view.to_slice());
+        match (table, out.as_slice_mut()) {
+            (Some(table), Some(out)) if bags.pooling() != Pooling::Max => {
+                pool_slices(table, self.dim(), bags, self.padding_id, out);
+            }
+            _ => pool_tiles(bags, self.padding_id, |ids, tile| kernel::copy_rows(&self.rows, ids, tile), &mut out),
+        }
+        Ok(())
+    }
+
+    fn soft_lookup_into(&self, weights: ArrayView2<'_, f32>, mut out: ArrayViewMut2<'_, f32>) -> Result<()> {
+        check::columns("weights [n, vocab_size]", weights, self.vocab_size())?;
+        check::shape("out [n, dim]", &out, (weights.nrows(), self.dim()))?;
+        out.fill(0.0);
+        for rows in unpadded_ranges(self.vocab_size(), self.padding_id, search::BLOCK_ROWS) {
+            let weights = weights.slice_move(s![.., rows.clone()]);
+            kernel::add_product(weights, self.block(rows).view(), &mut out);
+        }
+        Ok(())
+    }
+
+    fn logits_into(&self, hidden: ArrayView2<'_, f32>, out: ArrayViewMut2<'_, f32>) -> Result<()> {
+        check::columns("hidden [n, dim]", hidden, self.dim())?;
+        check::shape("out [n, vocab_size]", &out, (hidden.nrows(), self.vocab_size()))?;
+        all_scores(self, hidden, self.padding_id, out);
+        Ok(())
+    }
+
+    fn top_k(&self, hidden: ArrayView2<'_, f32>, k: usize) -> Result<TopK> {
+        check::columns("hidden [n, dim]", hidden, self.dim())?;
+        Ok(best_scores(self, hidden, k, self.vocab_size(), self.padding_id, None))
+    }
+
+    fn nearest(&self, queries: ArrayView2<'_, f32>, k: usize) -> Result<TopK> {
+        check::columns("queries [n, dim]", queries, self.dim())?;
+        let queries = normalized(queries);
+        Ok(best_scores(self, queries.view(), k, self.vocab_size(), self.padding_id, Some(self.inverse_norms())))
+    }
+}
+
+impl ScoreRows for DenseEmbedding<'_> {
+    type Queries = Array2<f32>;
+
+    fn prepare(&self, queries: ArrayView2<'_, f32>) -> Array2<f32> {
+        queries.to_owned()
+    }
+
+    fn score(&self, queries: &Array2<f32>, rows: Range<usize>, out: &mut ArrayViewMut2<'_, f32>) {
+        kernel::scores(queries.view(), self.block(rows).view(), out);
+    }
+}
+
+impl fmt::Debug for DenseEmbedding<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let padding = self.padding_id.map_or(Cow::Borrowed(""), |id| format!(", padding id {id}").into());
+        write!(f, "DenseEmbedding({:?}{padding})", self.rows)
+    }
+}

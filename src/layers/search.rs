@@ -1,0 +1,144 @@
+//! Scores of queries with every row of a table, block by block.
+
+use std::{cmp::Ordering, collections::BinaryHeap, ops::Range};
+
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
+
+use crate::{TokenId, TopK};
+
+use super::unpadded_ranges;
+
+/// Rows of the table that are scored together.
+pub(super) const BLOCK_ROWS: usize = 1024;
+/// Queries that are scored together: with a block of rows, what a search holds at a time.
+const BLOCK_QUERIES: usize = 64;
+
+/// A table that can score queries with a range of its rows.
+pub(super) trait ScoreRows {
+    /// What the table makes of queries once, before it scores them with its rows.
+    type Queries;
+
+    /// `queries` \[n, dim\].
+    fn prepare(&self, queries: ArrayView2<'_, f32>) -> Self::Queries;
+
+    /// Σⱼ queries\[i, j\] · E\[row, j\] for each query i and each row of the range, into `out` \[n, len of the range\].
+    fn score(&self, queries: &Self::Queries, rows: Range<usize>, out: &mut ArrayViewMut2<'_, f32>);
+}
+
+/// The scores of all rows, 0 for padding, into `out` \[n, `vocab_size`\].
+pub(super) fn all_scores(
+    table: &impl ScoreRows,
+    queries: ArrayView2<'_, f32>,
+    padding_id: Option<TokenId>,
+    mut out: ArrayViewMut2<'_, f32>,
+) {
+    let vocab_size = out.ncols();
+    let queries = table.prepare(queries);
+    for rows in unpadded_ranges(vocab_size, padding_id, BLOCK_ROWS) {
+        table.score(&queries, rows.clone(), &mut out.slice_mut(s![.., rows]));
+    }
+    if let Some(id) = padding_id {
+        out.column_mut(id as usize).fill(0.0);
+    }
+}
+
+/// The `k` rows with the best scores, each times its row's scale if there are scales \[`vocab_size`\].
+pub(super) fn best_scores(
+    table: &impl ScoreRows,
+    queries: ArrayView2<'_, f32>,
+    k: usize,
+    vocab_size: usize,
+    padding_id: Option<TokenId>,
+    scales: Option<&[f32]>,
+) -> TopK {
+    let k = k.min(vocab_size - usize::from(padding_id.is_some()));
+    let shape = (queries.nrows(), k);
+    let mut best = TopK { ids: Array2::zeros(shape), scores: Array2::zeros(shape) };
+    if k == 0 {
+        return best;
+    }
+    let mut scores = Array2::zeros((BLOCK_QUERIES.min(queries.nrows()), BLOCK_ROWS.min(vocab_size)));
+    for (block, queries) in queries.axis_chunks_iter(Axis(0), BLOCK_QUERIES).enumerate() {
+        let first_query = block * BLOCK_QUERIES;
+        let mut heaps = vec![BestK::new(k); queries.nrows()];
+        let prepared = table.prepare(queries);
+        for rows in unpadded_ranges(vocab_size, padding_id, BLOCK_ROWS) {
+            let mut scores = scores.slice_mut(s![..queries.nrows(), ..rows.len()]);
+            table.score(&prepared, rows.clone(), &mut scores);
+            for (heap, scores) in heaps.iter_mut().zip(scores.rows()) {
+                for (row, &score) in rows.clone().zip(scores) {
+                    heap.offer(row as TokenId, score * scales.map_or(1.0, |scales| scales[row]));
+                }
+            }
+        }
+        for (i, heap) in heaps.into_iter().enumerate() {
+            for (j, candidate) in heap.into_sorted().into_iter().enumerate() {
+                best.ids[[first_query + i, j]] = candidate.id;
+                best.scores[[first_query + i, j]] = candidate.score;
+            }
+        }
+    }
+    best
+}
+
+/// The `k` best candidates so far, the worst of them on top.
+#[derive(Clone)]
+struct BestK {
+    heap: BinaryHeap<Candidate>,
+    k: usize,
+}
+
+impl BestK {
+    fn new(k: usize) -> Self {
+        Self { heap: BinaryHeap::with_capacity(k), k }
+    }
+
+    fn offer(&mut self, id: TokenId, score: f32) {
+        let candidate = Candidate { id, score };
+        if self.heap.len() < self.k {
+            self.heap.push(candidate);
+        } else if let Some(mut worst) = self.heap.peek_mut()
+            && candidate < *worst
+        {
+            *worst = candidate;
+        }
+    }
+
+    fn into_sorted(self) -> Vec<Candidate> {
+        self.heap.into_sorted_vec()
+    }
+}
+
+/// An id and its score. Better candidates are less: higher scores first, then lower ids; NaN ranks as −∞.
+#[derive(Clone, Copy)]
+struct Candidate {
+    id: TokenId,
+    score: f32,
+}
+
+impl Candidate {
+    fn ranked_score(&self) -> f32 {
+        if self.score.is_nan() { f32::NEG_INFINITY } else { self.score }
+    }
+}
+
+impl Ord for Candidate {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_score = other.ranked_score().partial_cmp(&self.ranked_score()).unwrap_or(Ordering::Equal);
+        by_score.then(self.id.cmp(&other.id))
+    }
+}
+
+impl PartialOrd for Candidate {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Candidate {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Candidate {}

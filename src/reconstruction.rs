@@ -1,0 +1,28 @@
+//! How far an approximation of a table is from it.
+
+use ndarray::ArrayView1;
+
+/// The relative Frobenius error √(Σᵢ wᵢ·‖eᵢ − êᵢ‖² / Σᵢ wᵢ·‖eᵢ‖²), summed row by row in `f64`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RelativeError {
+    residual: f64,
+    total: f64,
+}
+
+impl RelativeError {
+    pub(crate) fn add_row(&mut self, reference: ArrayView1<'_, f32>, approximation: ArrayView1<'_, f32>, weight: f64) {
+        let (mut residual, mut total) = (0.0, 0.0);
+        for (&e, &approximation) in reference.iter().zip(approximation) {
+            let difference = f64::from(e) - f64::from(approximation);
+            residual += difference * difference;
+            total += f64::from(e) * f64::from(e);
+        }
+        self.residual += weight * residual;
+        self.total += weight * total;
+    }
+
+    /// 0 for a zero table that is met exactly, infinite for one that is not.
+    pub(crate) fn value(&self) -> f64 {
+        if self.residual == 0.0 { 0.0 } else { (self.residual / self.total).sqrt() }
+    }
+}
