@@ -1,9 +1,10 @@
-#![doc = "wip"]
+//! wip
 
 #[cfg(feature = "decompose")]
 mod decompose;
 mod embedding;
 mod error;
+pub mod evaluate;
 mod factors;
 pub mod io;
 mod kernel;

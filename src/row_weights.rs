@@ -14,8 +14,8 @@ use crate::{Error, Result};
 /// ```
 /// use factorized_embedding::RowWeights;
 ///
-/// let weights = RowWeights::new(vec![8.0, 3.0, 0.0])?.with_smoothing(1.0)?.with_exponent(0.5)?;
-/// assert_eq!(weights.to_vec(), [1.5, 1.0, 0.5]);
+/// let weights = RowWeights::new(vec![15.0, 3.0, 3.0])?.with_smoothing(1.0)?.with_exponent(0.5)?;
+/// assert_eq!(weights.to_vec(), [1.5, 0.75, 0.75]);
 /// # Ok::<(), factorized_embedding::Error>(())
 /// ```
 #[derive(Clone, PartialEq)]
