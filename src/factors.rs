@@ -4,7 +4,7 @@ mod random;
 
 use std::fmt;
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::{Error, Result, embedding::check};
 
@@ -173,7 +173,7 @@ impl Factors {
     /// How many numbers the factors are made of.
     #[must_use]
     pub fn num_parameters(&self) -> usize {
-        let vector = |vector: &Option<Array1<f32>>| vector.as_ref().map_or(0, |vector| vector.len());
+        let vector = |vector: &Option<Array1<f32>>| vector.as_ref().map_or(0, ndarray::ArrayBase::len);
         self.u.len() + vector(&self.diagonal) + self.v.len() + vector(&self.bias)
     }
 
@@ -253,8 +253,8 @@ impl Factors {
         check::finite("new rows of u [n, rank]", &rows)?;
         let old = self.vocab_size();
         let mut grown = Array2::zeros((old + rows.nrows(), self.rank()));
-        grown.slice_mut(s![..old, ..]).assign(&self.u);
-        grown.slice_mut(s![old.., ..]).assign(&rows);
+        grown.slice_mut(ndarray::s![..old, ..]).assign(&self.u);
+        grown.slice_mut(ndarray::s![old.., ..]).assign(&rows);
         self.u = grown;
         Ok(())
     }

@@ -1,4 +1,3 @@
 //! Files.
 
-#[cfg(feature = "safetensors")]
 pub mod safetensors;

@@ -1,4 +1,93 @@
-//! wip
+//! Embedding tables kept as low-rank factors: small, and fast in everything a model does with them.
+//!
+//! An embedding table E \[`vocab_size` × dim\] is often the largest part of a model. This crate keeps it as
+//!
+//! > E ≈ U · diag(D) · V + 1·bᵀ
+//!
+//! with one short row of U for each token and the directions V that all tokens share, and never makes E whole: a lookup
+//! gathers rows of U and multiplies them by the small diag(D) · V; a bag is pooled in rank space and projected once; logits
+//! bring the hidden state into rank space first.
+//!
+//! | operation | dense table | factorized |
+//! | --- | --- | --- |
+//! | bytes | 4 · `vocab_size` · dim | 4 · rank · (`vocab_size` + dim) |
+//! | lookup of n ids | n · dim numbers copied | 2 · n · rank · dim operations |
+//! | bag of n ids | n · dim additions | n · rank additions, then one projection |
+//! | logits of n states | 2 · n · `vocab_size` · dim operations | 2 · n · rank · (`vocab_size` + dim) |
+//!
+//! # A new layer
+//!
+//! ```
+//! use factorized_embedding::{Embedding, FactorizedEmbedding, Shape};
+//!
+//! # fn main() -> factorized_embedding::Result<()> {
+//! # let mut rng = <rand::rngs::ChaCha8Rng as rand::SeedableRng>::seed_from_u64(1);
+//! let shape = Shape { vocab_size: 10_000, rank: 64, dim: 512 };
+//! let embedding = FactorizedEmbedding::random(shape, 0.02, &mut rng)?;
+//! let vectors = embedding.lookup(&[17, 4, 9_999])?;
+//!
+//! assert_eq!(vectors.shape(), [3, 512]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # An existing table
+//!
+//! ```
+//! # #[cfg(all(feature = "decompose", feature = "safetensors"))]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use factorized_embedding::{Embedding, FactorizedEmbedding, Rank, TruncatedSvd, io::safetensors};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let output = folder.path().join("glove.safetensors");
+//! let table = safetensors::load_table("examples/data/glove50-top10k-f16.safetensors", "weight")?;
+//! let decomposition = TruncatedSvd::new(Rank::Energy(0.9)).decompose(table.to_array().view())?;
+//! safetensors::save_factors(&output, &decomposition.factors)?;
+//!
+//! let embedding = FactorizedEmbedding::new(safetensors::load_factors(&output)?);
+//! println!("rank {}, relative error {:.3}", embedding.rank(), decomposition.relative_error);
+//! # assert!(decomposition.relative_error <= 0.1_f64.sqrt());
+//! # Ok(())
+//! # }
+//! # #[cfg(not(all(feature = "decompose", feature = "safetensors")))]
+//! # fn main() {}
+//! ```
+//!
+//! Real tables are not low-rank: half of the singular directions of a trained table hold 70 to 80 % of its energy. If some
+//! tokens are used far more often than others, say so with [`RowWeights`]: [`TruncatedSvd`] then keeps the rows that matter.
+//! [`evaluate::Evaluator`] tells what was lost.
+//!
+//! # Glossary
+//!
+//! - **`vocab_size`**: rows of a table, how many tokens there are. **dim**: columns of a table, the length of a vector.
+//!   **rank**: columns of U and rows of V.
+//! - **id**: the number of a row, a [`TokenId`] (`u32`); [`token_ids`] converts other integers.
+//! - **rank space**: where rows of U live, before they are projected by diag(D) · V.
+//! - **energy**: Σ σ², the squared Frobenius norm.
+//! - **padding id**: an id that stands for no token: see [`Embedding`](Embedding#padding).
+//!
+//! # Conventions
+//!
+//! - Arrays are `ndarray` views and arrays of `f32`, row-major where they are owned. Views of any strides are accepted;
+//!   contiguous ones are fast.
+//! - V is the Vᵀ of an SVD: its rows are the directions. Singular values never increase, and the entry of largest magnitude
+//!   in each row of V is positive.
+//! - "Relative error" is ‖E − Ê‖ / ‖E‖ in Frobenius norms (not squared); "weighted" weighs the squared norm of each row.
+//! - Numbers are computed in `f32`; what a decomposition accumulates, in `f64`.
+//! - The bits of a looked-up row depend neither on how many rows are looked up nor on its position among them. Random
+//!   numbers come from a generator of the caller's.
+//! - No public call panics on bad input: it returns an [`Error`] that names what, expected and actual, before it writes
+//!   anything.
+//!
+//! # Features
+//!
+//! Both are on by default; without them the layers are still whole.
+//!
+//! - `decompose`: [`TruncatedSvd`] and new rows for a grown vocabulary
+//!   ([`FactorizedEmbedding::append_rows`], [`FactorizedEmbedding::append_random_rows`]), through `faer`.
+//! - `safetensors`: [`io::safetensors`], memory-mapped tables and files of factors.
+// The page links to what features bring.
+#![cfg_attr(not(all(feature = "decompose", feature = "safetensors")), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(feature = "decompose")]
 mod decompose;
@@ -6,6 +95,7 @@ mod embedding;
 mod error;
 pub mod evaluate;
 mod factors;
+#[cfg(feature = "safetensors")]
 pub mod io;
 mod kernel;
 mod layers;
@@ -27,3 +117,8 @@ pub use layers::{DenseEmbedding, FactorizedEmbedding};
 pub use row_weights::RowWeights;
 pub use rows::Dtype;
 pub use vocabulary::Vocabulary;
+
+/// The README's code, compiled and run.
+#[cfg(all(doctest, feature = "decompose", feature = "safetensors"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -110,6 +110,7 @@ impl<'a> Bags<'a> {
     }
 
     /// Where each bag's ids stand in [`ids`](Self::ids).
+    #[must_use]
     pub fn ranges(&self) -> impl ExactSizeIterator<Item = Range<usize>> + '_ {
         self.offsets
             .iter()

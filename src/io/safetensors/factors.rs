@@ -15,7 +15,7 @@ const VERSION: &str = "1";
 /// [factors](Factors::size_in_bytes) and this together.
 pub const MAX_HEADER_BYTES: usize = 512;
 
-/// Saves factors: see [the format](super::safetensors#format-of-factors).
+/// Saves factors: see [the format](crate::io::safetensors#format-of-factors).
 ///
 /// The file is written beside its place under another name, synchronised to the disk and renamed: at any moment there is the
 /// old file or the new one, whole. The same factors always give the same bytes.
