@@ -1,0 +1,60 @@
+//! Numbers for the rows of a table, from a `.npy` file.
+
+use std::{fs, path::Path};
+
+use factorized_embedding::RowWeights;
+use ndarray::Array1;
+use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
+
+use crate::{Result, text::grouped};
+
+/// The numbers of the file plus `smoothing`, one for each row.
+pub(crate) fn row_weights(path: &Path, vocab_size: usize, smoothing: f64) -> Result<RowWeights> {
+    let counts = read(path)?;
+    if counts.len() != vocab_size {
+        let (numbers, rows) = (grouped(counts.len()), grouped(vocab_size));
+        return Err(format!("{} has {numbers} numbers, but the table has {rows} rows", path.display()).into());
+    }
+    let weights = RowWeights::new(counts).map_err(|error| format!("{}: {error}", path.display()))?;
+    let weights = weights.with_smoothing(smoothing)?;
+    if weights.to_vec().iter().all(|&weight| weight == 0.0) {
+        return Err(format!("all numbers of {} are zero", path.display()).into());
+    }
+    Ok(weights)
+}
+
+/// One-dimensional integers or floats of any common type.
+pub(crate) fn read(path: &Path) -> Result<Vec<f64>> {
+    let bytes = fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    // Each reader takes its own type only.
+    let readers = [
+        numbers::<u64>(|x| x as f64),
+        numbers::<i64>(|x| x as f64),
+        numbers::<f64>(|x| x),
+        numbers::<f32>(f64::from),
+        numbers::<u32>(f64::from),
+        numbers::<i32>(f64::from),
+        numbers::<u16>(f64::from),
+        numbers::<i16>(f64::from),
+        numbers::<u8>(f64::from),
+        numbers::<i8>(f64::from),
+    ];
+    for read in &readers {
+        match read(&bytes) {
+            Ok(numbers) => return Ok(numbers),
+            Err(ReadNpyError::WrongDescriptor(_)) => {}
+            Err(ReadNpyError::WrongNdim(_, dimensions)) => {
+                let expected = "expected 1: one number for each row of the table";
+                return Err(format!("{} has {dimensions} dimensions, {expected}", path.display()).into());
+            }
+            Err(error) => return Err(format!("{} is not a valid npy file: {error}", path.display()).into()),
+        }
+    }
+    Err(format!("{} holds neither integers of 8 to 64 bits nor floats of 32 or 64 bits", path.display()).into())
+}
+
+type Reader = Box<dyn Fn(&[u8]) -> std::result::Result<Vec<f64>, ReadNpyError>>;
+
+fn numbers<T: ReadableElement + Copy + 'static>(to_f64: fn(T) -> f64) -> Reader {
+    Box::new(move |bytes| Ok(Array1::<T>::read_npy(bytes)?.iter().map(|&number| to_f64(number)).collect()))
+}

@@ -1,0 +1,39 @@
+//! Where files may be written.
+
+use std::path::{Path, PathBuf};
+
+use crate::Result;
+
+/// Every output lies in a folder that is there, and no output is an input or another output.
+pub(crate) fn check<'a>(
+    inputs: impl Iterator<Item = &'a PathBuf>,
+    outputs: impl Iterator<Item = &'a PathBuf>,
+) -> Result<()> {
+    let mut taken: Vec<PathBuf> = inputs.map(|path| resolved(path)).collect::<Result<_>>()?;
+    for path in outputs {
+        if path.is_dir() {
+            return Err(format!("{} is a folder, expected the name of a file", path.display()).into());
+        }
+        let resolved = resolved(path)?;
+        if taken.contains(&resolved) {
+            return Err(format!("{} cannot be written: it is also an input or another output", path.display()).into());
+        }
+        taken.push(resolved);
+    }
+    Ok(())
+}
+
+/// The absolute path of a file that may not be there yet, without links.
+fn resolved(path: &Path) -> Result<PathBuf> {
+    if let Ok(path) = path.canonicalize() {
+        return Ok(path);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().ok_or_else(|| format!("{} is not the name of a file", path.display()))?;
+    let folder = folder
+        .canonicalize()
+        .ok()
+        .filter(|folder| folder.is_dir())
+        .ok_or_else(|| format!("cannot write {}: there is no folder {}", path.display(), folder.display()))?;
+    Ok(folder.join(name))
+}
