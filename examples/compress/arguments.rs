@@ -32,8 +32,8 @@ Examples (from the folder of the crate, `compress` is `cargo run --release --exa
 
 /// Compress an embedding table into low-rank factors by truncated SVD
 ///
-/// Reads one table [vocab_size, dim] of a safetensors file, decomposes it into factors U, D and V of a low rank, saves the
-/// factors as a safetensors file, and prints how far the saved factors are from the table.
+/// Reads one table of a safetensors file, with a row for each token, decomposes it into factors U, D and V of a low rank,
+/// saves the factors as a safetensors file, and prints how far the saved factors are from the table.
 ///
 /// Without any argument it shows on GloVe word vectors what each rank saves and costs, and draws it.
 #[derive(Debug, Parser)]
@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "INPUT", requires_all = ["tensor", "size", "out"])]
     pub(crate) input: Option<PathBuf>,
 
-    /// Name of the table in the file; its type is F32, F16 or BF16, its shape [vocab_size, dim]
+    /// Name of the table in the file: a two-dimensional tensor of type F32, F16 or BF16
     #[arg(long, value_name = "NAME", requires = "input")]
     pub(crate) tensor: Option<String>,
 
@@ -62,7 +62,8 @@ pub(crate) struct Arguments {
     pub(crate) relative_error: Option<f64>,
 
     /// Keep as many directions as fit into an output file of this size: bytes (1500000), kB, MB, GB, KiB, MiB, GiB (1.5MB),
-    /// or a percentage (25%) of the table as 32-bit floats, which is 4·vocab_size·dim bytes
+    /// or a percentage (25%) of the table as 32-bit floats, which is four bytes for each of its
+    /// numbers
     #[arg(long, value_name = "SIZE", requires = "input")]
     pub(crate) bytes: Option<Budget>,
 

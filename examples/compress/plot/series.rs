@@ -81,7 +81,7 @@ pub(crate) fn draw_legend<'a, DB: DrawingBackend + 'a>(
 fn line<C: Clone>(points: Vec<C>, look: Look) -> DashedPathElement<std::vec::IntoIter<C>, i32> {
     // A solid line is one long dash.
     let (dash, gap) = if look.dashed { (12, 8) } else { (i32::MAX, 0) };
-    DashedPathElement::new(points.into_iter(), dash, gap, look.color.stroke_width(LINE_WIDTH))
+    DashedPathElement::new(points, dash, gap, look.color.stroke_width(LINE_WIDTH))
 }
 
 impl Marker {
