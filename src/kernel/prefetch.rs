@@ -4,17 +4,16 @@
 /// Numbers of a cache line.
 const LINE: usize = 16;
 
-/// Asks for every cache line of a row.
+/// Asks for every cache line of a row of up to `max` numbers, and for the first and the last line of a longer one: the
+/// machine guesses what lies between.
 #[inline(always)]
-pub(super) fn prefetch(row: &[f32]) {
-    row.chunks(LINE).for_each(ask);
-}
-
-/// Asks for the first and the last cache line of a row; the machine brings what lies between.
-#[inline(always)]
-pub(super) fn prefetch_ends(row: &[f32]) {
-    ask(row);
-    ask(&row[row.len().saturating_sub(1)..]);
+pub(super) fn prefetch(row: &[f32], max: usize) {
+    if row.len() <= max {
+        row.chunks(LINE).for_each(ask);
+    } else {
+        ask(row);
+        ask(&row[row.len() - 1..]);
+    }
 }
 
 #[inline(always)]

@@ -19,7 +19,7 @@ pub(crate) fn copy_rows(table: &Rows<'_>, ids: &[TokenId], out: &mut ArrayViewMu
     let row = |id: TokenId| &table[id as usize * dim..][..dim];
     for (i, (&id, out)) in ids.iter().zip(out.chunks_exact_mut(dim)).enumerate() {
         if let Some(&next) = ids.get(i + AHEAD) {
-            prefetch(row(next));
+            prefetch(row(next), usize::MAX);
         }
         out.copy_from_slice(row(id));
     }
