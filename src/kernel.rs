@@ -2,12 +2,24 @@
 //!
 //! The caller of a door has checked ids and shapes; nothing below a door checks them again.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod isa;
 mod packed;
 mod portable;
+mod prefetch;
+mod project;
 mod rows;
+mod schedule;
 mod scores;
 
+pub use isa::Isa;
 pub(crate) use packed::PackedProjection;
-pub(crate) use portable::{project, project_rows};
+pub(crate) use project::{project, project_rows};
 pub(crate) use rows::{copy_rows, pool_rows};
 pub(crate) use scores::{add_product, scores};
+
+#[cfg(test)]
+mod tests;

@@ -48,25 +48,25 @@ impl PackedProjection {
         self.rank
     }
 
-    /// Each panel [rank], the 16 numbers of the bias that belong to it, and its columns.
-    pub(crate) fn panels(&self) -> impl Iterator<Item = Panel<'_>> {
-        self.panels.chunks_exact(self.rank).enumerate().map(|(panel, rows)| {
-            let start = panel * PANEL_WIDTH;
-            Panel {
-                rows,
-                bias: self.bias.as_ref().map_or(ZERO, |bias| bias[panel]),
-                columns: start..self.dim.min(start + PANEL_WIDTH),
-            }
-        })
+    pub(crate) fn dim(&self) -> usize {
+        self.dim
     }
-}
 
-/// 16 columns of the projection.
-pub(crate) struct Panel<'a> {
-    /// \[rank\]
-    pub(crate) rows: &'a [PanelRow],
-    /// Zeros when there is no bias.
-    pub(crate) bias: PanelRow,
-    /// Which columns of the table these are; fewer than 16 in the last panel.
-    pub(crate) columns: std::ops::Range<usize>,
+    pub(crate) fn num_panels(&self) -> usize {
+        self.dim.div_ceil(PANEL_WIDTH)
+    }
+
+    pub(crate) fn has_bias(&self) -> bool {
+        self.bias.is_some()
+    }
+
+    /// Sixteen columns, \[rank\].
+    pub(crate) fn panel(&self, panel: usize) -> &[PanelRow] {
+        &self.panels[panel * self.rank..][..self.rank]
+    }
+
+    /// The bias of sixteen columns, zeros when there is none.
+    pub(crate) fn bias(&self, panel: usize) -> &PanelRow {
+        self.bias.as_ref().map_or(&ZERO, |bias| &bias[panel])
+    }
 }

@@ -2,6 +2,7 @@
 
 use ndarray::ArrayViewMut2;
 
+use super::prefetch::prefetch;
 use crate::{TokenId, rows::Rows};
 
 /// How many rows ahead of the copy the next ones are asked for: far enough to hide the way to memory, near enough to
@@ -18,7 +19,7 @@ pub(crate) fn copy_rows(table: &Rows<'_>, ids: &[TokenId], out: &mut ArrayViewMu
     let row = |id: TokenId| &table[id as usize * dim..][..dim];
     for (i, (&id, out)) in ids.iter().zip(out.chunks_exact_mut(dim)).enumerate() {
         if let Some(&next) = ids.get(i + AHEAD) {
-            prefetch(row(next));
+            prefetch(row(next), usize::MAX);
         }
         out.copy_from_slice(row(id));
     }
@@ -33,18 +34,4 @@ pub(crate) fn pool_rows(rows: &[f32], weighted_ids: impl Iterator<Item = (TokenI
             *sum += weight * number;
         }
     }
-}
-
-/// Asks for every cache line of a row.
-fn prefetch(row: &[f32]) {
-    #[cfg(target_arch = "x86_64")]
-    #[allow(unsafe_code)]
-    for line in row.chunks(16) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch reads nothing that the program can observe and faults on no address; this one is that of a
-        // live slice.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = row;
 }

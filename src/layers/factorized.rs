@@ -13,7 +13,7 @@ use super::{
     unpadded_ranges,
 };
 use crate::{
-    Bags, Embedding, Factors, Pooling, Result, Shape, TokenId, TopK,
+    Bags, Embedding, Factors, Isa, Pooling, Result, Shape, TokenId, TopK,
     embedding::check,
     kernel::{self, PackedProjection},
 };
@@ -43,6 +43,7 @@ use crate::{
 pub struct FactorizedEmbedding {
     pub(super) factors: Factors,
     projection: PackedProjection,
+    isa: Isa,
     padding_id: Option<TokenId>,
     pub(super) inverse_norms: OnceLock<Vec<f32>>,
 }
@@ -52,7 +53,7 @@ impl FactorizedEmbedding {
     #[must_use]
     pub fn new(factors: Factors) -> Self {
         let projection = PackedProjection::new(factors.projection().view(), factors.bias());
-        Self { factors, projection, padding_id: None, inverse_norms: OnceLock::new() }
+        Self { factors, projection, isa: Isa::best(), padding_id: None, inverse_norms: OnceLock::new() }
     }
 
     /// Random factors whose product has mean 0 and the given standard deviation: see [`Factors::random`].
@@ -72,6 +73,12 @@ impl FactorizedEmbedding {
         check::padding_id(id, self.vocab_size())?;
         self.padding_id = Some(id);
         Ok(self)
+    }
+
+    /// Computes with another instruction set than the best: for tests, benches and bug reports.
+    #[must_use]
+    pub fn with_isa(self, isa: Isa) -> Self {
+        Self { isa, ..self }
     }
 
     /// The factors that the layer reads.
@@ -177,7 +184,7 @@ impl FactorizedEmbedding {
         check::columns("rank_rows [n, rank]", rank_rows, self.rank())?;
         check::shape("out [n, dim]", &out, (rank_rows.nrows(), self.dim()))?;
         let rank_rows = rank_rows.as_standard_layout();
-        kernel::project(rank_rows.as_slice().unwrap_or_default(), None, &self.projection, &mut out);
+        kernel::project(self.isa, rank_rows.as_slice().unwrap_or_default(), None, &self.projection, &mut out);
         Ok(())
     }
 
@@ -206,7 +213,7 @@ impl FactorizedEmbedding {
     /// # }
     /// ```
     pub fn then_linear(&self, weight: ArrayView2<'_, f32>, bias: Option<ArrayView1<'_, f32>>) -> Result<Self> {
-        Ok(Self { padding_id: self.padding_id, ..Self::new(self.factors.then_linear(weight, bias)?) })
+        Ok(Self { padding_id: self.padding_id, isa: self.isa, ..Self::new(self.factors.then_linear(weight, bias)?) })
     }
 
     fn u(&self) -> &[f32] {
@@ -215,7 +222,7 @@ impl FactorizedEmbedding {
     }
 
     fn make_rows(&self, ids: &[TokenId], out: &mut ArrayViewMut2<'_, f32>) {
-        kernel::project_rows(self.u(), ids, &self.projection, out);
+        kernel::project_rows(self.isa, self.u(), ids, &self.projection, out);
     }
 
     fn inverse_norms(&self) -> &[f32] {
@@ -261,7 +268,7 @@ impl Embedding for FactorizedEmbedding {
         } else {
             let mut pooled = vec![0.0; bags.len() * self.rank()];
             let bias_weights = pool_slices(self.u(), self.rank(), bags, self.padding_id, &mut pooled);
-            kernel::project(&pooled, Some(&bias_weights), &self.projection, &mut out);
+            kernel::project(self.isa, &pooled, Some(&bias_weights), &self.projection, &mut out);
         }
         Ok(())
     }
@@ -277,7 +284,7 @@ impl Embedding for FactorizedEmbedding {
             bias_weights += &weights.sum_axis(Axis(1));
         }
         let pooled = pooled.as_slice().unwrap_or_default();
-        kernel::project(pooled, bias_weights.as_slice(), &self.projection, &mut out);
+        kernel::project(self.isa, pooled, bias_weights.as_slice(), &self.projection, &mut out);
         Ok(())
     }
 

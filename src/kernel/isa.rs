@@ -1,0 +1,68 @@
+//! Which instruction sets the kernels can use on this machine.
+
+use std::fmt;
+
+#[cfg(target_arch = "x86_64")]
+use super::{avx2::Avx2, avx512::Avx512};
+use super::{portable::Portable, schedule::Simd};
+
+/// An instruction set that this machine has: the proof that kernels for it may run.
+///
+/// Layers use the [best](Isa::best) one by themselves. Tests, benches and bug reports ask for each of the
+/// [supported](Isa::supported) ones, with [`FactorizedEmbedding::with_isa`](crate::FactorizedEmbedding::with_isa).
+///
+/// Results of different instruction sets differ in their last bits, since some of them round once where others round twice.
+///
+/// # Examples
+///
+/// ```
+/// use factorized_embedding::Isa;
+///
+/// let supported: Vec<Isa> = Isa::supported().collect();
+/// assert_eq!(supported[0], Isa::best());
+/// assert_eq!(supported.last().map(ToString::to_string), Some("portable".to_owned()));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Isa(pub(super) Level);
+
+/// The instruction sets that there are kernels for; those of other machines are not even named here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Level {
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    Portable(Portable),
+}
+
+impl Isa {
+    /// All that this machine has, best first. The last one, `portable`, is there on every machine.
+    pub fn supported() -> impl Iterator<Item = Self> {
+        let levels = [
+            #[cfg(target_arch = "x86_64")]
+            Avx512::detect().map(Level::Avx512),
+            #[cfg(target_arch = "x86_64")]
+            Avx2::detect().map(Level::Avx2),
+            Some(Level::Portable(Portable)),
+        ];
+        levels.into_iter().flatten().map(Self)
+    }
+
+    /// The best that this machine has.
+    #[must_use]
+    pub fn best() -> Self {
+        Self::supported().next().unwrap_or(Self(Level::Portable(Portable)))
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512(_) => Avx512::NAME,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2(_) => Avx2::NAME,
+            Level::Portable(_) => Portable::NAME,
+        })
+    }
+}

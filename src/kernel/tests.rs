@@ -1,0 +1,160 @@
+//! Every instruction set of this machine against the naive loop in `f64`.
+
+use ndarray::{Array1, Array2, ArrayView2, s};
+use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
+
+use super::{Isa, PackedProjection, project, project_rows};
+use crate::TokenId;
+
+/// Names an instruction set that must be among those tested, so that a machine that lacks it fails instead of skipping.
+const EXPECTED_ISA: &str = "FACTORIZED_EMBEDDING_EXPECTED_ISA";
+
+struct Case {
+    rows: Array2<f32>,
+    ids: Vec<TokenId>,
+    projection: Array2<f32>,
+    bias: Option<Array1<f32>>,
+    bias_weights: Option<Vec<f32>>,
+}
+
+impl Case {
+    fn new(n: usize, rank: usize, dim: usize, with_bias: bool, seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut number = || rng.random_range(-1.0..1.0_f32);
+        let rows = Array2::from_shape_simple_fn((31, rank), &mut number);
+        let projection = Array2::from_shape_simple_fn((rank, dim), &mut number);
+        let bias = with_bias.then(|| Array1::from_shape_simple_fn(dim, &mut number));
+        let bias_weights = with_bias.then(|| (0..31).map(|_| number()).collect());
+        let ids = (0..n).map(|_| rng.random_range(0..31)).collect();
+        Self { rows, ids, projection, bias, bias_weights }
+    }
+
+    fn packed(&self) -> PackedProjection {
+        PackedProjection::new(self.projection.view(), self.bias.as_ref().map(|bias| bias.view()))
+    }
+
+    fn slice(&self) -> &[f32] {
+        self.rows.as_slice().expect("row-major")
+    }
+
+    /// The value of an element of row i, and a bound of the error of summing it in `f32` in any order: as many roundings as
+    /// there are terms and products, each at most half an epsilon of the sum of magnitudes.
+    fn expected(&self, row: usize, j: usize, bias_weight: f32) -> (f64, f64) {
+        let bias = self.bias.as_ref().map_or(0.0, |bias| f64::from(bias[j]) * f64::from(bias_weight));
+        let (mut sum, mut magnitude) = (bias, bias.abs());
+        for (&a, &b) in self.rows.row(row).iter().zip(self.projection.column(j)) {
+            let term = f64::from(a) * f64::from(b);
+            sum += term;
+            magnitude += term.abs();
+        }
+        let roundings = 2 * (self.projection.nrows() + 1);
+        (sum, roundings as f64 * 0.5 * f64::from(f32::EPSILON) * magnitude)
+    }
+
+    fn check(
+        &self,
+        isa: Isa,
+        what: &str,
+        rows: &[usize],
+        bias_weight: impl Fn(usize) -> f32,
+        out: ArrayView2<'_, f32>,
+    ) {
+        for (i, &row) in rows.iter().enumerate() {
+            for j in 0..out.ncols() {
+                let (expected, tolerance) = self.expected(row, j, bias_weight(i));
+                let error = (f64::from(out[[i, j]]) - expected).abs();
+                assert!(
+                    error <= tolerance,
+                    "{isa} {what} [{}, {}] · [{}, {}]: out[{i}, {j}] is {}, expected {expected} ± {tolerance:e}",
+                    out.nrows(),
+                    self.rows.ncols(),
+                    self.rows.ncols(),
+                    out.ncols(),
+                    out[[i, j]],
+                );
+            }
+        }
+    }
+}
+
+/// Row counts around the tiles and the blocks, dims around the panels and the groups of panels, ranks around nothing in
+/// particular: the sums run over them one by one.
+fn sizes() -> impl Iterator<Item = (usize, usize, usize)> {
+    let rows = (0..=13).chain([23, 24, 25, 29, 30, 31, 47, 48, 49, 53, 73]);
+    let dims = (1..=17).chain([31, 32, 33, 47, 48, 49, 63, 64, 65, 127, 129, 145]);
+    let all: Vec<_> = dims.collect();
+    rows.flat_map(move |n| all.clone().into_iter().map(move |dim| (n, 1 + (7 * n + 3 * dim) % 37, dim)))
+}
+
+#[test]
+fn the_instruction_set_that_must_be_tested_is_there() {
+    let Ok(expected) = std::env::var(EXPECTED_ISA) else { return };
+    let supported: Vec<String> = Isa::supported().map(|isa| isa.to_string()).collect();
+    assert!(supported.contains(&expected), "{EXPECTED_ISA} is {expected}, this machine has {supported:?}");
+}
+
+#[test]
+fn gathered_rows_are_the_naive_sums() {
+    for isa in Isa::supported() {
+        for (n, rank, dim) in sizes() {
+            let case = Case::new(n, rank, dim, (n + dim) % 2 == 0, 1);
+            let rows: Vec<usize> = case.ids.iter().map(|&id| id as usize).collect();
+            let packed = case.packed();
+            let mut out = Array2::from_elem((n, dim), f32::NAN);
+            project_rows(isa, case.slice(), &case.ids, &packed, &mut out.view_mut());
+            case.check(isa, "contiguous", &rows, |_| 1.0, out.view());
+
+            // Every other column, rows in reverse, of a wider array: nothing else may be touched.
+            let mut wide = Array2::from_elem((n, 2 * dim + 1), f32::NAN);
+            let mut strided = wide.slice_mut(s![..;-1, 1..;2]);
+            project_rows(isa, case.slice(), &case.ids, &packed, &mut strided);
+            assert_eq!(strided, out, "{isa} strided [{n}, {rank}, {dim}]");
+            assert!(wide.slice(s![.., ..;2]).iter().all(|value| value.is_nan()));
+
+            // Contiguous rows with a gap between them.
+            let mut padded = Array2::from_elem((n, dim + 3), f32::NAN);
+            project_rows(isa, case.slice(), &case.ids, &packed, &mut padded.slice_mut(s![.., ..dim]));
+            assert_eq!(padded.slice(s![.., ..dim]), out, "{isa} padded [{n}, {rank}, {dim}]");
+            assert!(padded.slice(s![.., dim..]).iter().all(|value| value.is_nan()));
+        }
+    }
+}
+
+#[test]
+fn rows_in_order_take_their_own_weight_of_the_bias() {
+    for isa in Isa::supported() {
+        for (_, rank, dim) in sizes() {
+            for with_bias in [false, true] {
+                let case = Case::new(0, rank, dim, with_bias, 2);
+                let rows: Vec<usize> = (0..31).collect();
+                let mut out = Array2::from_elem((31, dim), f32::NAN);
+                project(isa, case.slice(), case.bias_weights.as_deref(), &case.packed(), &mut out.view_mut());
+                let weight = |i: usize| case.bias_weights.as_ref().map_or(1.0, |weights| weights[i]);
+                case.check(isa, "in order", &rows, weight, out.view());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_bits_of_a_row_depend_on_nothing_but_the_row() {
+    for isa in Isa::supported() {
+        for (rank, dim) in [(1, 1), (5, 16), (33, 40), (64, 384), (17, 143)] {
+            let case = Case::new(0, rank, dim, true, 3);
+            let packed = case.packed();
+            let look_up = |ids: &[TokenId]| {
+                let mut out = Array2::from_elem((ids.len(), dim), f32::NAN);
+                project_rows(isa, case.slice(), ids, &packed, &mut out.view_mut());
+                out
+            };
+            let alone = look_up(&[7]);
+            for n in 1..80 {
+                for position in [0, n / 2, n - 1] {
+                    let mut ids = vec![3; n];
+                    ids[position] = 7;
+                    assert_eq!(look_up(&ids).row(position), alone.row(0), "{isa} {position} of {n}, [{rank}, {dim}]");
+                }
+            }
+        }
+    }
+}
