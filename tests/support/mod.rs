@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test target uses its own part of this module")]
 
 pub(crate) mod compare;
+pub(crate) mod eigenvalues;
 pub(crate) mod factor_parts;
 pub(crate) mod output;
 pub(crate) mod random;
