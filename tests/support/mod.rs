@@ -4,6 +4,7 @@
 pub(crate) mod compare;
 pub(crate) mod eigenvalues;
 pub(crate) mod factor_parts;
+pub(crate) mod files;
 pub(crate) mod output;
 pub(crate) mod random;
 pub(crate) mod reference;
