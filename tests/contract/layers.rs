@@ -1,0 +1,144 @@
+//! Every kind of layer, each with its reference.
+
+use std::path::Path;
+
+use factorized_embedding::{
+    DenseEmbedding, Dtype, Embedding, FactorizedEmbedding, Shape, TokenId,
+    io::safetensors::{load_factors, load_table, save_factors},
+};
+use half::{bf16, f16};
+use ndarray::{Array2, s};
+use safetensors::{Dtype as FileDtype, tensor::TensorView};
+
+use super::subject::Reference;
+use crate::support::{compare::widened, factor_parts::FactorParts, random, reference};
+
+/// What the tables are made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Numbers {
+    Normal,
+    /// See [`Reference::exact`].
+    Integers,
+}
+
+impl Numbers {
+    fn draw(self) -> fn((usize, usize), u64) -> Array2<f32> {
+        match self {
+            Self::Normal => random::normal,
+            Self::Integers => random::integers,
+        }
+    }
+}
+
+/// Checks each kind of dense layer, without and with the padding id.
+pub(crate) fn for_each_dense(
+    shape: (usize, usize),
+    numbers: Numbers,
+    padding_id: Option<TokenId>,
+    check: impl Fn(&dyn Embedding, &Reference),
+) {
+    let table = numbers.draw()(shape, 11);
+    let run = |name: &str, layer: DenseEmbedding<'_>, stored: &Array2<f32>, dtype: Dtype| {
+        assert_eq!(layer.dtype(), dtype);
+        let values = widened(stored.view());
+        let reference = Reference {
+            name: format!("dense {name} {shape:?} of {numbers:?} numbers"),
+            magnitudes: values.abs(),
+            table: values,
+            terms: 0,
+            exact: numbers == Numbers::Integers,
+            padding_id: None,
+            num_parameters: shape.0 * shape.1,
+            size_in_bytes: shape.0 * shape.1 * dtype.size(),
+        };
+        check(&layer, &reference);
+        if let Some(id) = padding_id {
+            let padded = layer.with_padding_id(id).expect("an id of the vocabulary");
+            check(&padded, &reference.padded(id));
+        }
+    };
+
+    run("owned", DenseEmbedding::new(table.clone()).expect("finite"), &table, Dtype::F32);
+    run("borrowed", DenseEmbedding::new(&table).expect("finite"), &table, Dtype::F32);
+    let transposed = table.t().to_owned();
+    run("transposed", DenseEmbedding::new(transposed.t()).expect("finite"), &table, Dtype::F32);
+    let mut spread = Array2::zeros((2 * shape.0, shape.1 + 1));
+    spread.slice_mut(s![..;2, 1..]).assign(&table);
+    run("spread", DenseEmbedding::new(spread.slice(s![..;2, 1..])).expect("finite"), &table, Dtype::F32);
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
+        let (stored, bytes) = narrowed(&table, dtype);
+        let shape = [shape.0, shape.1];
+        let aligned =
+            DenseEmbedding::from_bytes(bytes.clone(), dtype, shape).expect("as many bytes as the shape takes");
+        run("of owned bytes", aligned, &stored, dtype);
+        let mut shifted = vec![0xff];
+        shifted.extend(&bytes);
+        let unaligned = DenseEmbedding::from_bytes(&shifted[1..], dtype, shape).expect("the same bytes");
+        run("of unaligned bytes", unaligned, &stored, dtype);
+        let path = folder.path().join(format!("{dtype}.safetensors"));
+        write_table(&path, dtype, shape, &bytes);
+        run("mapped", load_table(&path, "weight").expect("a valid file"), &stored, dtype);
+    }
+}
+
+/// Checks factorized layers with and without diagonal and bias, without and with the padding id.
+pub(crate) fn for_each_factorized(
+    shape: Shape,
+    numbers: Numbers,
+    padding_id: Option<TokenId>,
+    check: impl Fn(&dyn Embedding, &Reference),
+) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("factors.safetensors");
+    for parts in FactorParts::draw(shape, 5, numbers.draw()).variants() {
+        let factors = parts.factors();
+        save_factors(&path, &factors).expect("a writable folder");
+        let reloaded = FactorizedEmbedding::new(load_factors(&path).expect("the file that was just saved"));
+        for (name, layer) in [("", FactorizedEmbedding::new(factors)), ("reloaded ", reloaded)] {
+            let reference = Reference {
+                name: format!("{name}{layer:?} of {numbers:?} numbers"),
+                table: reference::dense(&parts),
+                magnitudes: reference::dense(&parts.abs()),
+                terms: parts.terms(),
+                exact: numbers == Numbers::Integers,
+                padding_id: None,
+                num_parameters: parts.num_parameters(),
+                size_in_bytes: 4 * parts.num_parameters(),
+            };
+            check(&layer, &reference);
+            if let Some(id) = padding_id {
+                let padded = layer.with_padding_id(id).expect("an id of the vocabulary");
+                check(&padded, &reference.padded(id));
+            }
+        }
+    }
+}
+
+/// The table as it is after rounding to a type, and its bytes.
+fn narrowed(table: &Array2<f32>, dtype: Dtype) -> (Array2<f32>, Vec<u8>) {
+    let bytes = |write: &dyn Fn(f32) -> Vec<u8>| table.iter().flat_map(|&value| write(value)).collect();
+    match dtype {
+        Dtype::F32 => (table.clone(), bytes(&|value| value.to_le_bytes().to_vec())),
+        Dtype::F16 => (
+            table.mapv(|value| f16::from_f32(value).to_f32()),
+            bytes(&|value| f16::from_f32(value).to_le_bytes().to_vec()),
+        ),
+        Dtype::Bf16 => (
+            table.mapv(|value| bf16::from_f32(value).to_f32()),
+            bytes(&|value| bf16::from_f32(value).to_le_bytes().to_vec()),
+        ),
+    }
+}
+
+fn write_table(path: &Path, dtype: Dtype, shape: [usize; 2], bytes: &[u8]) {
+    let dtype = match dtype {
+        Dtype::F32 => FileDtype::F32,
+        Dtype::F16 => FileDtype::F16,
+        Dtype::Bf16 => FileDtype::BF16,
+    };
+    let tensor = TensorView::new(dtype, shape.to_vec(), bytes).expect("as many bytes as the shape takes");
+    let file = safetensors::serialize([("weight", tensor)], None).expect("one tensor of a valid shape");
+    std::fs::write(path, file).expect("a writable folder");
+}

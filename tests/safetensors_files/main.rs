@@ -1,0 +1,10 @@
+//! Factors and tables in safetensors files.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod hostile_factors;
+mod hostile_headers;
+mod round_trips;
+mod saving;
+mod tables;
