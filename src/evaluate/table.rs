@@ -14,7 +14,7 @@ impl fmt::Display for Comparison {
         costs("bytes", &|cost| grouped(cost.size_in_bytes));
         costs("lookup, ns a token", &|cost| format!("{:.1}", cost.lookup_nanoseconds));
         let mut measure = |name: &str, value: String| rows.push([name.to_owned(), String::new(), value]);
-        measure("times smaller", format!("{:.2}", self.ratio));
+        measure("times smaller than f32", format!("{:.2}", self.ratio));
         measure("relative error", format!("{:.4}", self.relative_error));
         if let Some(error) = self.weighted_relative_error {
             measure("weighted relative error", format!("{error:.4}"));

@@ -66,8 +66,13 @@ pub(super) fn best_scores(
             let mut scores = scores.slice_mut(s![..queries.nrows(), ..rows.len()]);
             table.score(&prepared, rows.clone(), &mut scores);
             for (heap, scores) in heaps.iter_mut().zip(scores.rows()) {
+                let mut floor = heap.floor();
                 for (row, &score) in rows.clone().zip(scores) {
-                    heap.offer(row as TokenId, score * scales.map_or(1.0, |scales| scales[row]));
+                    let score = score * scales.map_or(1.0, |scales| scales[row]);
+                    if floor.is_none_or(|floor| score > floor) {
+                        heap.offer(row as TokenId, score);
+                        floor = heap.floor();
+                    }
                 }
             }
         }
@@ -91,6 +96,12 @@ struct BestK {
 impl BestK {
     fn new(k: usize) -> Self {
         Self { heap: BinaryHeap::with_capacity(k), k }
+    }
+
+    /// What a score must exceed to be among the best, once there are `k`. Rows come in ascending order, so an equal score
+    /// has a higher id and loses.
+    fn floor(&self) -> Option<f32> {
+        if self.heap.len() < self.k { None } else { self.heap.peek().map(Candidate::ranked_score) }
     }
 
     fn offer(&mut self, id: TokenId, score: f32) {
