@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use factorized_embedding::{
-    DenseEmbedding, Dtype, Embedding, FactorizedEmbedding, Shape, TokenId,
+    DenseEmbedding, Dtype, Embedding, FactorizedEmbedding, Isa, Shape, TokenId,
     io::safetensors::{load_factors, load_table, save_factors},
 };
 use half::{bf16, f16};
@@ -83,7 +83,8 @@ pub(crate) fn for_each_dense(
     }
 }
 
-/// Checks factorized layers with and without diagonal and bias, without and with the padding id.
+/// Checks factorized layers of every instruction set of this machine, with and without diagonal and bias, without and with
+/// the padding id.
 pub(crate) fn for_each_factorized(
     shape: Shape,
     numbers: Numbers,
@@ -96,9 +97,12 @@ pub(crate) fn for_each_factorized(
         let factors = parts.factors();
         save_factors(&path, &factors).expect("a writable folder");
         let reloaded = FactorizedEmbedding::new(load_factors(&path).expect("the file that was just saved"));
-        for (name, layer) in [("", FactorizedEmbedding::new(factors)), ("reloaded ", reloaded)] {
+        let fresh = FactorizedEmbedding::new(factors);
+        let mut layers = vec![("reloaded".to_owned(), reloaded)];
+        layers.extend(Isa::supported().map(|isa| (isa.to_string(), fresh.clone().with_isa(isa))));
+        for (name, layer) in layers {
             let reference = Reference {
-                name: format!("{name}{layer:?} of {numbers:?} numbers"),
+                name: format!("{name} {layer:?} of {numbers:?} numbers"),
                 table: reference::dense(&parts),
                 magnitudes: reference::dense(&parts.abs()),
                 terms: parts.terms(),
