@@ -1,4 +1,5 @@
 //! Every kind of error, provoked through the public API, and its exact message.
+#![cfg(all(feature = "decompose", feature = "safetensors"))]
 
 mod support;
 

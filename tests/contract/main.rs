@@ -1,6 +1,7 @@
 //! One contract for every layer: what `Embedding` promises, checked against the reference for each implementor.
 //!
 //! `layers.rs` makes every kind of layer with its reference; the other modules check one part of the contract each.
+#![cfg(all(feature = "decompose", feature = "safetensors"))]
 
 #[path = "../support/mod.rs"]
 mod support;

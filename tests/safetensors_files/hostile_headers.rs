@@ -9,7 +9,7 @@ use factorized_embedding::{
 
 use crate::support::{
     factor_parts::FactorParts,
-    files::{Folder, METADATA, file},
+    files::{Folder, METADATA, file, header},
 };
 
 /// The reasons for which both readers refuse the file.
@@ -112,11 +112,11 @@ fn offsets_that_do_not_tile_the_data_are_refused() {
     assert_refused("a gap", &two([0, 4], [8, 12], 12), "invalid offset");
     assert_refused("a gap at the start", &two([4, 8], [8, 12], 12), "invalid offset");
     assert_refused("reversed", &two([0, 4], [8, 4], 8), "invalid offset");
-    assert_refused("behind the end", &two([0, 4], [4, 8], 7), "not fully covered");
+    assert_refused("behind the end", &two([0, 4], [4, 8], 7), "ends at byte 8 of the data, which are 7 bytes");
     assert_refused("before the end", &two([0, 4], [4, 8], 9), "not fully covered");
     assert_refused("of another size than the shape", &two([0, 4], [4, 12], 12), "invalid shape");
     let far = usize::MAX - 3;
-    assert_refused("far behind the end", &two([0, 4], [far - 4, far], 8), "invalid offset");
+    assert_refused("far behind the end", &two([0, 4], [far - 4, far], 8), "of the data, which are 8 bytes");
 }
 
 /// What is wrong with the table `u`.
@@ -135,5 +135,17 @@ fn shapes_that_overflow_are_refused() {
     assert_refused("a product that wraps to 0", &tensor(&[half, 2], 0), "overflow");
     assert_refused("a product that wraps to 1", &tensor(&[usize::MAX, usize::MAX], 4), "overflow");
     assert_refused("bytes that wrap to 4", &tensor(&[half / 2 + 1, 1], 4), "overflow");
-    assert_refused("terabytes", &tensor(&[1 << 20, 1 << 20], 1 << 42), "not fully covered");
+    assert_refused("terabytes", &tensor(&[1 << 20, 1 << 20], 1 << 42), "of the data, which are 4 bytes");
+}
+
+#[test]
+fn tensors_that_together_are_longer_than_any_file_are_refused() {
+    // Each is just below 2⁶¹ bytes, which is as many as its own check lets pass; together they end 8 before 2⁶⁴.
+    let each = (1_usize << 61) - 1;
+    let names: Vec<String> = (0..8).map(|i| format!("t{i}")).collect();
+    let shape = [each];
+    let tensors: Vec<(&str, &str, usize, &[usize])> =
+        names.iter().map(|name| (name.as_str(), "U8", 1, shape.as_slice())).collect();
+    let (text, _) = header(None, &tensors);
+    assert_refused("eight tensors of 2⁶¹ − 1 bytes", &file(&text, &[]), "of the data, which are 0 bytes");
 }

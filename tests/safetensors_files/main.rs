@@ -1,4 +1,5 @@
 //! Factors and tables in safetensors files.
+#![cfg(all(feature = "decompose", feature = "safetensors"))]
 
 #[path = "../support/mod.rs"]
 mod support;

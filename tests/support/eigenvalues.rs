@@ -6,7 +6,7 @@ use ndarray::{Array1, Array2, ArrayView2};
 /// More are never needed: convergence is quadratic.
 const SWEEPS: usize = 12;
 
-/// AᵀA, where row i of A is √weightᵢ · row i of the table.
+/// The Gram matrix of A, where row i of A is √weightᵢ · row i of the table.
 pub(crate) fn gram(table: ArrayView2<'_, f32>, weights: Option<&[f64]>) -> Array2<f64> {
     let dim = table.ncols();
     let mut gram = Array2::zeros((dim, dim));

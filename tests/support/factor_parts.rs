@@ -69,7 +69,7 @@ impl FactorParts {
     }
 
     pub(crate) fn num_parameters(&self) -> usize {
-        let len = |vector: &Option<Array1<f32>>| vector.as_ref().map_or(0, |vector| vector.len());
+        let len = |vector: &Option<Array1<f32>>| vector.as_ref().map_or(0, Array1::len);
         self.u.len() + len(&self.diagonal) + self.v.len() + len(&self.bias)
     }
 }

@@ -1,4 +1,5 @@
 //! The truncated SVD, by what it promises.
+#![cfg(all(feature = "decompose", feature = "safetensors"))]
 
 #[path = "../support/mod.rs"]
 mod support;

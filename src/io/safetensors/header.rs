@@ -8,7 +8,7 @@ use std::{
 use safetensors::{SafeTensors, tensor::TensorInfo};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{Error as _, IgnoredAny, MapAccess, Visitor},
+    de::{IgnoredAny, MapAccess, Visitor},
     ser::SerializeMap,
 };
 
@@ -27,16 +27,23 @@ pub(super) struct Header {
 impl Header {
     /// Reads and checks the header of a whole file: what it says fits the file, and the tensors fill the rest of it
     /// without gap or overlap. Nothing is allocated by what the header says of sizes.
+    ///
+    /// `safetensors` does most of it. It does not mind names that stand twice (the later one wins), and adds up offsets
+    /// before it compares them with the file, which overflows where they are huge: so these two are checked here.
     pub(super) fn parse(file: &[u8]) -> Result<Self, String> {
+        let (entries, data_len) = entries(file).unwrap_or_default();
+        if let Some((name, end)) = entries.iter().find(|(_, end)| *end > data_len) {
+            return Err(format!("tensor {name:?} ends at byte {end} of the data, which are {data_len} bytes"));
+        }
         let (length, header) = SafeTensors::read_metadata(file).map_err(|error| error.to_string())?;
-        let data_start = LENGTH_BYTES + length;
-        // `safetensors` lets a later entry of the same name replace an earlier one.
-        let json = file.get(LENGTH_BYTES..data_start).unwrap_or_default();
-        serde_json::from_slice::<UniqueNames>(json).map_err(|error| error.to_string())?;
+        let mut seen = HashSet::new();
+        if let Some((name, _)) = entries.iter().find(|(name, _)| !seen.insert(name)) {
+            return Err(format!("{name:?} stands twice in the header"));
+        }
         Ok(Self {
             metadata: header.metadata().clone().unwrap_or_default().into_iter().collect(),
             tensors: header.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect(),
-            data_start,
+            data_start: LENGTH_BYTES + length,
         })
     }
 
@@ -62,31 +69,43 @@ impl Serialize for Header {
     }
 }
 
-/// A JSON object without a name that stands in it twice.
-struct UniqueNames;
+/// Every name of the header and where its data end, in the order in which they stand, and how many bytes of data there are;
+/// nothing where there is no header, for `safetensors` to say what is wrong.
+fn entries(file: &[u8]) -> Option<(Vec<(String, usize)>, usize)> {
+    let (length, rest) = file.split_first_chunk()?;
+    let (json, data) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+    serde_json::from_slice(json).ok().map(|Entries(entries)| (entries, data.len()))
+}
 
-impl<'de> Deserialize<'de> for UniqueNames {
+/// A header as it stands, names that stand twice included.
+struct Entries(Vec<(String, usize)>);
+
+impl<'de> Deserialize<'de> for Entries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(UniqueNamesVisitor)
+        deserializer.deserialize_map(EntriesVisitor)
     }
 }
 
-struct UniqueNamesVisitor;
+struct EntriesVisitor;
 
-impl<'de> Visitor<'de> for UniqueNamesVisitor {
-    type Value = UniqueNames;
+impl<'de> Visitor<'de> for EntriesVisitor {
+    type Value = Entries;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UniqueNames, A::Error> {
-        let mut seen = HashSet::new();
-        while let Some((name, IgnoredAny)) = map.next_entry::<String, IgnoredAny>()? {
-            if let Some(name) = seen.replace(name) {
-                return Err(A::Error::custom(format!("{name:?} stands twice in the header")));
-            }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let end = if name == METADATA {
+                let IgnoredAny = map.next_value()?;
+                0
+            } else {
+                map.next_value::<TensorInfo>()?.data_offsets.1
+            };
+            entries.push((name, end));
         }
-        Ok(UniqueNames)
+        Ok(Entries(entries))
     }
 }

@@ -1,0 +1,5 @@
+//! What the benches share: seeded tables and ids, and the comparison of answers.
+
+pub(crate) mod agreement;
+pub(crate) mod ids;
+pub(crate) mod tables;

@@ -1,0 +1,46 @@
+//! The same table in each of the ways that are compared.
+
+use std::cell::OnceCell;
+
+use factorized_embedding::{DenseEmbedding, FactorizedEmbedding, Factors, Shape};
+use ndarray::{Array2, Axis};
+use rand::{SeedableRng, rngs::ChaCha8Rng};
+
+/// Random factors, and what is made of them when a bench first asks for it: a filter pays for no table that it leaves out.
+pub(crate) struct Tables {
+    shape: Shape,
+    factorized: OnceCell<FactorizedEmbedding>,
+    projection: OnceCell<Array2<f32>>,
+    dense: OnceCell<DenseEmbedding<'static>>,
+}
+
+impl Tables {
+    pub(crate) fn new(shape: Shape) -> Self {
+        Self { shape, factorized: OnceCell::new(), projection: OnceCell::new(), dense: OnceCell::new() }
+    }
+
+    pub(crate) fn factorized(&self) -> &FactorizedEmbedding {
+        self.factorized.get_or_init(|| {
+            let mut rng = ChaCha8Rng::seed_from_u64(1);
+            FactorizedEmbedding::random(self.shape, 0.02, &mut rng).expect("a valid shape")
+        })
+    }
+
+    pub(crate) fn factors(&self) -> &Factors {
+        self.factorized().factors()
+    }
+
+    /// diag(D) · V \[rank, dim\].
+    pub(crate) fn projection(&self) -> &Array2<f32> {
+        self.projection.get_or_init(|| self.factors().projection())
+    }
+
+    pub(crate) fn dense(&self) -> &DenseEmbedding<'static> {
+        self.dense.get_or_init(|| self.factorized().to_dense().expect("finite numbers"))
+    }
+
+    /// What one writes without this crate: the rows of U gathered, then multiplied.
+    pub(crate) fn gather_dot(&self, ids: &[usize]) -> Array2<f32> {
+        self.factors().u().select(Axis(0), ids).dot(self.projection())
+    }
+}

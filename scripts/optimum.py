@@ -1,0 +1,49 @@
+"""The best error that factors of a rank can have, from singular values that numpy computes, and the error that factors have."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+TOLERANCE = 1e-5
+
+
+def compress(table, tensor, rank, out, *options):
+    """Runs the example, and returns what the system says it used: what is measured is what the command line writes."""
+    example = REPOSITORY / "target/release/examples/compress"
+    command = [example, table, "--tensor", tensor, "--rank", rank, "--out", out, *options]
+    process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        sys.exit("the example failed")
+    return usage
+
+
+def build_example():
+    command = ["cargo", "build", "--release", "--quiet", "--example", "compress"]
+    subprocess.run(command, check=True, cwd=REPOSITORY)
+
+
+def optimal_error(table, rank, weights):
+    """Eckart and Young: the energy of the singular values from `rank` on, of the table with row i times sqrt(weight i)."""
+    singular_values = np.linalg.svd(np.sqrt(weights)[:, None] * table, compute_uv=False)
+    return np.sqrt((singular_values[rank:] ** 2).sum() / (singular_values**2).sum())
+
+
+def error_of_file(path, table, weights):
+    factors = {name: tensor.astype(np.float64) for name, tensor in load_file(path).items()}
+    approximation = (factors["u"] * factors["diagonal"]) @ factors["v"] + factors.get("bias", 0.0)
+    squares = ((table - approximation) ** 2).sum(axis=1)
+    return np.sqrt((weights * squares).sum() / (weights * (table**2).sum(axis=1)).sum())
+
+
+def check(what, rank, error, optimum):
+    """Prints a line; ends the program when the error is not the optimum."""
+    difference = abs(error - optimum) / optimum
+    print(f"{what:<34} rank {rank:>4}   error {error:.7f}   optimum {optimum:.7f}   relative difference {difference:.1e}")
+    if difference > TOLERANCE:
+        sys.exit(f"the error differs from the optimum by more than {TOLERANCE} of it")

@@ -1,0 +1,149 @@
+//! What the types promise by themselves: threads, copies, comparisons, and a `Debug` that says shapes and not numbers.
+#![cfg(all(feature = "decompose", feature = "safetensors"))]
+
+use std::fmt::Debug;
+
+use factorized_embedding::{
+    Bags, Decomposition, DenseEmbedding, Dtype, Embedding, EmbeddingExt, Error, FactorizedEmbedding, Factors, Pooling,
+    Rank, RowWeights, Shape, TopK, TruncatedSvd, Vocabulary,
+    evaluate::{Comparison, Cost, Evaluator},
+};
+use ndarray::Array2;
+
+fn factors(vocab_size: usize) -> Factors {
+    let matrix = |shape| Array2::from_shape_fn(shape, |(i, j)| (i + j) as f32);
+    Factors::new(matrix((vocab_size, 3)), matrix((3, 4))).expect("shapes that multiply")
+}
+
+#[test]
+fn every_type_can_be_sent_to_and_shared_between_threads() {
+    fn check<T: Send + Sync + ?Sized>() {}
+    check::<Bags<'_>>();
+    check::<Comparison>();
+    check::<Cost>();
+    check::<Decomposition>();
+    check::<DenseEmbedding<'_>>();
+    check::<Dtype>();
+    check::<Error>();
+    check::<Evaluator<'_>>();
+    check::<FactorizedEmbedding>();
+    check::<Factors>();
+    check::<Pooling>();
+    check::<Rank>();
+    check::<RowWeights>();
+    check::<Shape>();
+    check::<TopK>();
+    check::<TruncatedSvd>();
+    check::<Vocabulary>();
+    check::<dyn Embedding>();
+    check::<Box<dyn Embedding>>();
+}
+
+#[test]
+fn every_type_can_be_copied_and_compared_where_that_makes_sense() {
+    fn small<T: Copy + PartialEq>() {}
+    fn large<T: Clone + PartialEq>() {}
+    fn layer<T: Clone + Embedding>() {}
+    small::<Bags<'_>>();
+    small::<Cost>();
+    small::<Dtype>();
+    small::<Pooling>();
+    small::<Rank>();
+    small::<Shape>();
+    large::<Comparison>();
+    large::<Decomposition>();
+    large::<Factors>();
+    large::<RowWeights>();
+    large::<TopK>();
+    large::<TruncatedSvd>();
+    large::<Vocabulary>();
+    layer::<DenseEmbedding<'_>>();
+    layer::<FactorizedEmbedding>();
+}
+
+#[test]
+fn errors_are_errors_of_any_thread() {
+    fn check<T: std::error::Error + Send + Sync + 'static>() {}
+    check::<Error>();
+    assert!(size_of::<factorized_embedding::Result<()>>() <= 128, "results are passed about by value");
+}
+
+#[test]
+fn owned_layers_need_nothing_that_lives_elsewhere() {
+    fn check<T: 'static>(_: T) {}
+    check(DenseEmbedding::new(factors(5).to_dense()).expect("finite"));
+    check(FactorizedEmbedding::new(factors(5)));
+}
+
+#[test]
+fn layers_of_all_kinds_fit_into_one_box() {
+    let table = factors(5).to_dense();
+    let layers: Vec<Box<dyn Embedding + '_>> =
+        vec![Box::new(DenseEmbedding::new(&table).expect("finite")), Box::new(FactorizedEmbedding::new(factors(5)))];
+    for layer in &layers {
+        // Methods of the trait and of its extension, through the box.
+        assert_eq!(
+            layer.lookup(&[3]).expect("an id of the vocabulary").row(0),
+            table.row(3),
+            "small integers are exact"
+        );
+        let rows = layer.lookup_array(&ndarray::array![[0, 4]]).expect("ids of the vocabulary");
+        assert_eq!(rows.shape(), [1, 2, 4]);
+    }
+}
+
+#[test]
+fn layers_answer_in_several_threads_at_once() {
+    let layer: &dyn Embedding = &FactorizedEmbedding::new(factors(2000));
+    let query = Array2::ones((1, 4));
+    // The first search of each thread may be the one that computes the norms.
+    let found: Vec<TopK> = std::thread::scope(|scope| {
+        let search = || layer.nearest(query.view(), 5).expect("a query of the dim");
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(search)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+    });
+    assert!(found.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+/// Says something, and no more about many numbers than about few.
+#[track_caller]
+fn assert_short<T: Debug>(expected: &str, value: &T) {
+    assert_eq!(format!("{value:?}"), expected);
+    assert!(expected.len() < 160);
+}
+
+#[test]
+fn large_things_print_their_shapes() {
+    assert_short("Factors(u [2000, 3], v [3, 4])", &factors(2000));
+    let full =
+        factors(2000).with_diagonal(ndarray::Array1::ones(3)).and_then(|f| f.with_bias(ndarray::Array1::ones(4)));
+    let full = full.expect("vectors of the rank and the dim");
+    assert_short("Factors(u [2000, 3], diagonal [3], v [3, 4], bias [4])", &full);
+    let layer = FactorizedEmbedding::new(factors(2000));
+    assert_short("FactorizedEmbedding(Factors(u [2000, 3], v [3, 4]))", &layer);
+    let layer = layer.with_padding_id(7).expect("an id of the vocabulary");
+    assert_short("FactorizedEmbedding(Factors(u [2000, 3], v [3, 4]), padding id 7)", &layer);
+    let dense = layer.to_dense().expect("finite");
+    assert_short("DenseEmbedding(f32 [2000, 4], padding id 7)", &dense);
+    let halves = DenseEmbedding::from_bytes(vec![0; 800], Dtype::Bf16, [100, 4]).expect("800 bytes");
+    assert_short("DenseEmbedding(bf16 [100, 4])", &halves);
+    let weights = RowWeights::new(vec![1.0; 2000]).and_then(|weights| weights.with_smoothing(0.5)).expect("positive");
+    assert_short("RowWeights(2000 counts, smoothing 0.5, exponent 1)", &weights);
+    assert_short("Vocabulary(2 words)", &Vocabulary::new(["a", "b"]).expect("two different words"));
+    let svd = TruncatedSvd::new(Rank::Fixed(1)).with_row_weights(weights);
+    let decomposition = svd.decompose(Array2::zeros((2000, 4)).view()).expect("a finite table");
+    assert_short(
+        "Decomposition(Factors(u [2000, 1], diagonal [1], v [1, 4]), 4 singular values, relative error 0.000000, \
+         weighted 0.000000)",
+        &decomposition,
+    );
+}
+
+#[test]
+fn choices_print_their_names() {
+    assert_short("Energy(0.95)", &Rank::Energy(0.95));
+    assert_short("Mean", &Pooling::Mean);
+    assert_short("Bf16", &Dtype::Bf16);
+    assert_short("Shape { vocab_size: 3, rank: 1, dim: 2 }", &Shape { vocab_size: 3, rank: 1, dim: 2 });
+    assert_eq!([Dtype::F32, Dtype::F16, Dtype::Bf16].map(|dtype| dtype.to_string()), ["f32", "f16", "bf16"]);
+}

@@ -1,0 +1,12 @@
+//! Factors and what is made of them, vocabularies and row weights.
+#![cfg(all(feature = "decompose", feature = "safetensors"))]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod folding;
+mod growing;
+mod halves;
+mod initialisation;
+mod row_weights;
+mod vocabulary;
