@@ -11,12 +11,14 @@ mod packed;
 mod portable;
 mod prefetch;
 mod project;
+mod repeats;
 mod rows;
 mod schedule;
 mod scores;
 
 pub use isa::Isa;
 pub(crate) use packed::PackedProjection;
+pub use project::RepeatedIds;
 pub(crate) use project::{project, project_rows};
 pub(crate) use rows::{copy_rows, pool_rows};
 pub(crate) use scores::{add_product, scores};

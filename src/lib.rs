@@ -113,7 +113,7 @@ pub use decompose::{Decomposition, Rank, TruncatedSvd};
 pub use embedding::{Bags, Embedding, EmbeddingExt, Pooling, TokenId, TopK, token_ids};
 pub use error::{Error, Result};
 pub use factors::{Factors, Shape};
-pub use kernel::Isa;
+pub use kernel::{Isa, RepeatedIds};
 pub use layers::{DenseEmbedding, FactorizedEmbedding};
 pub use row_weights::RowWeights;
 pub use rows::Dtype;

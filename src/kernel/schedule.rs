@@ -16,11 +16,18 @@
 //! 3. **Prefetch.** Before a block is computed, the rows of the next block are asked for in a burst: whole while they are
 //!    short, their first and last cache line when they are long. Only the ends of short rows too was slower (by a tenth at
 //!    rank 64), and so is asking row by row between the tiles.
-//! 4. **Output.** A block whose rows are contiguous is written where it belongs; another goes by way of a buffer.
+//! 4. **Output.** Where `out` is contiguous, products are written where they belong, in any order of rows; otherwise a block
+//!    goes by way of a buffer.
+//!
+//! The machine code of the inner loops, looked at in a release build for x86-64: a tile of 6 × 4 panels (AVX-512) is 4 loads,
+//! 6 broadcasts and 24 multiply-adds a step, one of 6 × 1 (AVX2) is 2 loads, 6 broadcasts and 12 multiply-adds, all in
+//! registers, nothing spilled. Two innocent changes lost that and half of the speed: sums initialised or moved through
+//! iterators, and stores with bounds checks in the loop over the sums (which then does not unroll, so that the sums are
+//! written to memory at every step).
 
 #![allow(unsafe_code)]
 
-use std::cell::Cell;
+use std::{cell::Cell, ops::Range};
 
 use ndarray::{ArrayViewMut2, s};
 
@@ -68,9 +75,16 @@ pub(super) struct Source<'a> {
     /// \[n\]; ones when there are none.
     pub(super) bias_weights: Option<&'a [f32]>,
     pub(super) projection: &'a PackedProjection,
+    /// Which row of a contiguous `out` each product goes to, \[n\]; in order when there are none.
+    pub(super) positions: Option<&'a [u32]>,
 }
 
 impl<'a> Source<'a> {
+    #[inline(always)]
+    fn position(&self, i: usize) -> usize {
+        self.positions.map_or(i, |positions| positions[i] as usize)
+    }
+
     #[inline(always)]
     fn row(&self, i: usize) -> &'a [f32] {
         let rank = self.projection.rank();
@@ -106,34 +120,35 @@ pub(super) fn run<
     out: &mut ArrayViewMut2<'_, f32>,
 ) {
     const { assert!(ROWS <= 6 && BLOCK_ROWS.is_multiple_of(ROWS)) };
-    let (n, dim) = out.dim();
+    let dim = out.ncols();
+    let n = source.positions.map_or(out.nrows(), <[u32]>::len);
+    let contiguous = out.as_slice_mut().is_some();
     let mut buffer = BUFFER.take();
     for start in (0..n).step_by(BLOCK_ROWS) {
         let end = n.min(start + BLOCK_ROWS);
         for i in end..n.min(end + BLOCK_ROWS) {
             prefetch(source.row(i), MAX_PREFETCH);
         }
-        let mut out = out.slice_mut(s![start..end, ..]);
-        let contiguous = out.as_slice_mut().is_some();
-        let block = match out.as_slice_mut() {
-            Some(out) => out,
+        // The rows that products go to, and the number of the first of them.
+        let (target, first) = match out.as_slice_mut() {
+            Some(out) => (out, 0),
             None => {
                 buffer.resize(BLOCK_ROWS * dim, 0.0);
-                &mut buffer[..(end - start) * dim]
+                (buffer.as_mut_slice(), start)
             }
         };
-        let whole = (end - start) / ROWS * ROWS;
-        let (rows, rest) = block.split_at_mut(whole * dim);
-        stripe::<S, ROWS, P>(isa, source, start, rows);
-        match end - start - whole {
+        let whole = start + (end - start) / ROWS * ROWS;
+        stripe::<S, ROWS, P>(isa, source, start..whole, target, first);
+        match end - whole {
             0 => {}
-            1 => stripe::<S, 1, P1>(isa, source, start + whole, rest),
-            2 => stripe::<S, 2, P2>(isa, source, start + whole, rest),
-            3 => stripe::<S, 3, P3>(isa, source, start + whole, rest),
-            4 => stripe::<S, 4, P4>(isa, source, start + whole, rest),
-            _ => stripe::<S, 5, P5>(isa, source, start + whole, rest),
+            1 => stripe::<S, 1, P1>(isa, source, whole..end, target, first),
+            2 => stripe::<S, 2, P2>(isa, source, whole..end, target, first),
+            3 => stripe::<S, 3, P3>(isa, source, whole..end, target, first),
+            4 => stripe::<S, 4, P4>(isa, source, whole..end, target, first),
+            _ => stripe::<S, 5, P5>(isa, source, whole..end, target, first),
         }
         if !contiguous {
+            let mut out = out.slice_mut(s![start..end, ..]);
             for (mut out, row) in out.rows_mut().into_iter().zip(buffer.chunks_exact(dim)) {
                 out.iter_mut().zip(row).for_each(|(out, &value)| *out = value);
             }
@@ -142,21 +157,26 @@ pub(super) fn run<
     BUFFER.set(buffer);
 }
 
-/// As many rows as `out` has, a multiple of `ROWS`, through all panels.
+/// Rows, a multiple of `ROWS`, through all panels. Row 0 of `target` is row `target_start` of the output.
 #[inline(always)]
-fn stripe<S: Simd, const ROWS: usize, const P: usize>(isa: S, source: Source<'_>, first: usize, out: &mut [f32]) {
-    let dim = source.projection.dim();
+fn stripe<S: Simd, const ROWS: usize, const P: usize>(
+    isa: S,
+    source: Source<'_>,
+    rows: Range<usize>,
+    target: &mut [f32],
+    target_start: usize,
+) {
     let num_panels = source.projection.num_panels();
     let mut panel = 0;
     while panel + P <= num_panels {
-        for (i, out) in out.chunks_exact_mut(ROWS * dim).enumerate() {
-            tile::<S, ROWS, P>(isa, source, first + i * ROWS, panel, out);
+        for row in rows.clone().step_by(ROWS) {
+            tile::<S, ROWS, P>(isa, source, row, panel, target, target_start);
         }
         panel += P;
     }
     while panel < num_panels {
-        for (i, out) in out.chunks_exact_mut(ROWS * dim).enumerate() {
-            tile::<S, ROWS, 1>(isa, source, first + i * ROWS, panel, out);
+        for row in rows.clone().step_by(ROWS) {
+            tile::<S, ROWS, 1>(isa, source, row, panel, target, target_start);
         }
         panel += 1;
     }
@@ -173,7 +193,8 @@ fn tile<S: Simd, const ROWS: usize, const P: usize>(
     source: Source<'_>,
     first_row: usize,
     first_panel: usize,
-    out: &mut [f32],
+    target: &mut [f32],
+    target_start: usize,
 ) {
     let (rank, dim) = (source.projection.rank(), source.projection.dim());
     let rows: [&[f32]; ROWS] = std::array::from_fn(|i| source.row(first_row + i));
@@ -201,18 +222,33 @@ fn tile<S: Simd, const ROWS: usize, const P: usize>(
             }
         }
     }
-    for i in 0..ROWS {
-        let out = &mut out[i * dim..][..dim];
-        for p in 0..P {
-            let out = &mut out[(first_panel + p) * PANEL_WIDTH..];
-            match out.first_chunk_mut() {
-                Some(out) => isa.store(sums[i][p], out),
-                None => {
-                    let mut line = [0.0; PANEL_WIDTH];
-                    isa.store(sums[i][p], &mut line);
-                    out.copy_from_slice(&line[..out.len()]);
-                }
+    // Products that are indexed in a loop with checks in it would live in memory all along: they leave their registers in
+    // loops that unroll, and are checked before or after.
+    let columns = first_panel * PANEL_WIDTH..dim.min((first_panel + P) * PANEL_WIDTH);
+    let starts: [usize; ROWS] =
+        std::array::from_fn(|i| (source.position(first_row + i) - target_start) * dim + columns.start);
+    if columns.len() == P * PANEL_WIDTH {
+        for start in starts {
+            assert!(start + P * PANEL_WIDTH <= target.len(), "a row of the output lies outside it");
+        }
+        let target = target.as_mut_ptr();
+        for i in 0..ROWS {
+            for p in 0..P {
+                // SAFETY: the P panels from starts[i] on lie within `target`, by the assertion.
+                let line = unsafe { target.add(starts[i] + p * PANEL_WIDTH) };
+                // SAFETY: the same; `target` is borrowed mutably and no other reference to it is alive.
+                isa.store(sums[i][p], unsafe { &mut *line.cast() });
             }
+        }
+    } else {
+        let mut lines = [[[0.0; PANEL_WIDTH]; P]; ROWS];
+        for i in 0..ROWS {
+            for p in 0..P {
+                isa.store(sums[i][p], &mut lines[i][p]);
+            }
+        }
+        for (start, lines) in starts.into_iter().zip(&lines) {
+            target[start..start + columns.len()].copy_from_slice(&lines.as_flattened()[..columns.len()]);
         }
     }
 }

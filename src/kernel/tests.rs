@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, ArrayView2, s};
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 
-use super::{Isa, PackedProjection, project, project_rows};
+use super::{Isa, PackedProjection, RepeatedIds, project, project_rows};
 use crate::TokenId;
 
 /// Names an instruction set that must be among those tested, so that a machine that lacks it fails instead of skipping.
@@ -101,19 +101,26 @@ fn gathered_rows_are_the_naive_sums() {
             let rows: Vec<usize> = case.ids.iter().map(|&id| id as usize).collect();
             let packed = case.packed();
             let mut out = Array2::from_elem((n, dim), f32::NAN);
-            project_rows(isa, case.slice(), &case.ids, &packed, &mut out.view_mut());
+            project_rows(isa, case.slice(), &case.ids, RepeatedIds::Compute, &packed, &mut out.view_mut());
             case.check(isa, "contiguous", &rows, |_| 1.0, out.view());
 
             // Every other column, rows in reverse, of a wider array: nothing else may be touched.
             let mut wide = Array2::from_elem((n, 2 * dim + 1), f32::NAN);
             let mut strided = wide.slice_mut(s![..;-1, 1..;2]);
-            project_rows(isa, case.slice(), &case.ids, &packed, &mut strided);
+            project_rows(isa, case.slice(), &case.ids, RepeatedIds::Compute, &packed, &mut strided);
             assert_eq!(strided, out, "{isa} strided [{n}, {rank}, {dim}]");
             assert!(wide.slice(s![.., ..;2]).iter().all(|value| value.is_nan()));
 
             // Contiguous rows with a gap between them.
             let mut padded = Array2::from_elem((n, dim + 3), f32::NAN);
-            project_rows(isa, case.slice(), &case.ids, &packed, &mut padded.slice_mut(s![.., ..dim]));
+            project_rows(
+                isa,
+                case.slice(),
+                &case.ids,
+                RepeatedIds::Compute,
+                &packed,
+                &mut padded.slice_mut(s![.., ..dim]),
+            );
             assert_eq!(padded.slice(s![.., ..dim]), out, "{isa} padded [{n}, {rank}, {dim}]");
             assert!(padded.slice(s![.., dim..]).iter().all(|value| value.is_nan()));
         }
@@ -144,7 +151,7 @@ fn the_bits_of_a_row_depend_on_nothing_but_the_row() {
             let packed = case.packed();
             let look_up = |ids: &[TokenId]| {
                 let mut out = Array2::from_elem((ids.len(), dim), f32::NAN);
-                project_rows(isa, case.slice(), ids, &packed, &mut out.view_mut());
+                project_rows(isa, case.slice(), ids, RepeatedIds::Compute, &packed, &mut out.view_mut());
                 out
             };
             let alone = look_up(&[7]);
@@ -155,6 +162,25 @@ fn the_bits_of_a_row_depend_on_nothing_but_the_row() {
                     assert_eq!(look_up(&ids).row(position), alone.row(0), "{isa} {position} of {n}, [{rank}, {dim}]");
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn copied_rows_have_the_bits_of_computed_ones() {
+    for isa in Isa::supported() {
+        for (n, rank, dim) in sizes().chain([(8191, 3, 5), (8192, 3, 5), (8193, 3, 5), (20_000, 2, 17), (500, 96, 200)])
+        {
+            let case = Case::new(n, rank, dim, true, 4);
+            let packed = case.packed();
+            let look_up = |repeated_ids| {
+                let mut out = Array2::from_elem((n, dim), f32::NAN);
+                project_rows(isa, case.slice(), &case.ids, repeated_ids, &packed, &mut out.view_mut());
+                out
+            };
+            let computed = look_up(RepeatedIds::Compute);
+            assert_eq!(look_up(RepeatedIds::Copy), computed, "{isa} [{n}, {rank}, {dim}]");
+            assert_eq!(look_up(RepeatedIds::Automatic), computed, "{isa} [{n}, {rank}, {dim}]");
         }
     }
 }

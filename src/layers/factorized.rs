@@ -13,7 +13,7 @@ use super::{
     unpadded_ranges,
 };
 use crate::{
-    Bags, Embedding, Factors, Isa, Pooling, Result, Shape, TokenId, TopK,
+    Bags, Embedding, Factors, Isa, Pooling, RepeatedIds, Result, Shape, TokenId, TopK,
     embedding::check,
     kernel::{self, PackedProjection},
 };
@@ -44,6 +44,7 @@ pub struct FactorizedEmbedding {
     pub(super) factors: Factors,
     projection: PackedProjection,
     isa: Isa,
+    repeated_ids: RepeatedIds,
     padding_id: Option<TokenId>,
     pub(super) inverse_norms: OnceLock<Vec<f32>>,
 }
@@ -53,7 +54,14 @@ impl FactorizedEmbedding {
     #[must_use]
     pub fn new(factors: Factors) -> Self {
         let projection = PackedProjection::new(factors.projection().view(), factors.bias());
-        Self { factors, projection, isa: Isa::best(), padding_id: None, inverse_norms: OnceLock::new() }
+        Self {
+            factors,
+            projection,
+            isa: Isa::best(),
+            repeated_ids: RepeatedIds::default(),
+            padding_id: None,
+            inverse_norms: OnceLock::new(),
+        }
     }
 
     /// Random factors whose product has mean 0 and the given standard deviation: see [`Factors::random`].
@@ -79,6 +87,12 @@ impl FactorizedEmbedding {
     #[must_use]
     pub fn with_isa(self, isa: Isa) -> Self {
         Self { isa, ..self }
+    }
+
+    /// Decides what lookups do with ids that occur more than once, instead of leaving it to the layer.
+    #[must_use]
+    pub fn with_repeated_ids(self, repeated_ids: RepeatedIds) -> Self {
+        Self { repeated_ids, ..self }
     }
 
     /// The factors that the layer reads.
@@ -213,7 +227,12 @@ impl FactorizedEmbedding {
     /// # }
     /// ```
     pub fn then_linear(&self, weight: ArrayView2<'_, f32>, bias: Option<ArrayView1<'_, f32>>) -> Result<Self> {
-        Ok(Self { padding_id: self.padding_id, isa: self.isa, ..Self::new(self.factors.then_linear(weight, bias)?) })
+        Ok(Self {
+            padding_id: self.padding_id,
+            isa: self.isa,
+            repeated_ids: self.repeated_ids,
+            ..Self::new(self.factors.then_linear(weight, bias)?)
+        })
     }
 
     fn u(&self) -> &[f32] {
@@ -222,7 +241,7 @@ impl FactorizedEmbedding {
     }
 
     fn make_rows(&self, ids: &[TokenId], out: &mut ArrayViewMut2<'_, f32>) {
-        kernel::project_rows(self.isa, self.u(), ids, &self.projection, out);
+        kernel::project_rows(self.isa, self.u(), ids, self.repeated_ids, &self.projection, out);
     }
 
     fn inverse_norms(&self) -> &[f32] {
