@@ -49,7 +49,7 @@ pub fn save_factors(path: impl AsRef<Path>, factors: &Factors) -> Result<()> {
     header.metadata.insert("version".to_owned(), VERSION.to_owned());
     let mut start = 0;
     for (name, tensor) in &tensors {
-        let end = start + size_of_val(tensor);
+        let end = start + num_bytes(tensor);
         let info = TensorInfo { dtype: FileDtype::F32, shape: tensor.shape().to_vec(), data_offsets: (start, end) };
         header.tensors.insert((*name).to_owned(), info);
         start = end;
@@ -60,7 +60,7 @@ pub fn save_factors(path: impl AsRef<Path>, factors: &Factors) -> Result<()> {
     })
 }
 
-fn size_of_val(tensor: &ArrayViewD<'_, f32>) -> usize {
+fn num_bytes(tensor: &ArrayViewD<'_, f32>) -> usize {
     tensor.len() * size_of::<f32>()
 }
 
