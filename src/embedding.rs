@@ -18,14 +18,14 @@ use crate::Result;
 /// A table E \[`vocab_size` × `dim`\] of one vector per token, however it is stored.
 ///
 /// The trait is dyn-safe: a model can hold a `Box<dyn Embedding>` and not care whether the table is dense or factorized.
-/// Every method that returns an array has an `_into` twin that writes into an array of the caller's.
+/// Lookups, bags, soft lookups and logits have an `_into` twin each that writes into an array of the caller's.
 /// A call that fails has written nothing.
 ///
 /// # Padding
 ///
 /// A layer may have a [`padding_id`](Embedding::padding_id). The stored row of that id stays as it is, but it is masked
 /// wherever the table is read: a lookup gives a zero row, bags leave the id out (it does not count in a mean), soft lookups
-/// ignore its weight, its logit is 0, it never appears in a [`TopK`], and it has no gradient.
+/// ignore its weight, its logit is 0, and it never appears in a [`TopK`].
 ///
 /// # Examples
 ///
@@ -222,7 +222,10 @@ pub trait EmbeddingExt: Embedding {
     /// ```
     fn lookup_array<D: Dimension>(&self, ids: &ArrayRef<TokenId, D>) -> Result<Array<f32, D::Larger>> {
         let flat = ids.as_standard_layout();
-        let rows = self.lookup(flat.as_slice().unwrap_or_default())?;
+        let flat = flat.as_slice().unwrap_or_default();
+        check::ids(flat, self.vocab_size())?;
+        let mut rows = Array2::zeros((flat.len(), self.dim()));
+        self.lookup_into(flat, rows.view_mut())?;
         let mut shape = D::Larger::zeros(ids.ndim() + 1);
         shape.slice_mut()[..ids.ndim()].copy_from_slice(ids.shape());
         shape[ids.ndim()] = self.dim();
@@ -246,8 +249,8 @@ pub(crate) fn cosine<'a>(a: impl Iterator<Item = &'a f32>, b: impl Iterator<Item
         a_squared += a * a;
         b_squared += b * b;
     }
-    let norms = (a_squared * b_squared).sqrt();
-    if norms == 0.0 { 0.0 } else { dot / norms }
+    let norms = a_squared.sqrt() * b_squared.sqrt();
+    if norms == 0.0 { 0.0 } else { (dot / norms).clamp(-1.0, 1.0) }
 }
 
 fn filled(shape: (usize, usize), fill: impl FnOnce(ArrayViewMut2<'_, f32>) -> Result<()>) -> Result<Array2<f32>> {

@@ -63,6 +63,22 @@ pub enum Error {
         vocab_size: usize,
     },
 
+    /// A table of more bytes than can be addressed.
+    #[error("a table of {vocab_size} × {dim} numbers is too large to be addressed")]
+    TableTooLarge {
+        /// Rows of the table.
+        vocab_size: usize,
+        /// Columns of the table.
+        dim: usize,
+    },
+
+    /// A result that `f32` cannot hold.
+    #[error("the {what} is beyond the range of f32")]
+    Overflow {
+        /// Which result.
+        what: &'static str,
+    },
+
     /// A rank that a table of this shape cannot have.
     #[error(
         "rank {rank} is out of range 1..={max}, where {max} is the smaller of vocab_size {vocab_size} and dim {dim}"

@@ -28,7 +28,11 @@ use std::collections::HashSet;
 
 use ndarray::{Array2, Axis};
 
-use crate::{Embedding, Error, Result, RowWeights, TokenId, embedding::cosine, reconstruction::RelativeError};
+use crate::{
+    Embedding, Error, Result, RowWeights, TokenId,
+    embedding::{check, cosine},
+    reconstruction::RelativeError,
+};
 
 /// Rows that are compared at a time.
 const BLOCK_ROWS: usize = 1024;
@@ -62,7 +66,7 @@ pub struct Comparison {
     /// The least of those cosines.
     pub min_cosine: f64,
     /// Of the 10 rows that are nearest (by cosine) to a row in the reference, the share that is so in the candidate too;
-    /// the mean over sampled rows.
+    /// the mean over sampled rows that are not zero.
     pub neighbour_recall: f64,
 }
 
@@ -111,6 +115,7 @@ impl<'a> Evaluator<'a> {
                 actual: shape(candidate),
             });
         }
+        check::table("reference [vocab_size, dim]", [self.reference.vocab_size(), self.reference.dim()])?;
         if self.samples == 0 {
             return Err(Error::InvalidSetting { name: "samples", value: 0.0, expected: "at least 1" });
         }
@@ -163,7 +168,12 @@ impl<'a> Evaluator<'a> {
     fn neighbour_recall(&self, candidate: &dyn Embedding) -> Result<f64> {
         let vocab_size = candidate.vocab_size();
         let samples = self.samples.min(vocab_size);
-        let ids: Vec<TokenId> = (0..samples).map(|i| (i * vocab_size / samples) as TokenId).collect();
+        let spread: Vec<TokenId> = (0..samples).map(|i| (i * vocab_size / samples) as TokenId).collect();
+        let rows = self.reference.lookup(&spread)?;
+        // A zero row is as near to one row as to another.
+        let has_neighbours = |row: ndarray::ArrayView1<'_, f32>| row.iter().any(|&value| value != 0.0);
+        let ids: Vec<TokenId> =
+            spread.into_iter().zip(rows.rows()).filter(|(_, row)| has_neighbours(*row)).map(|(id, _)| id).collect();
         let (mut found, mut wanted) = (0, 0);
         let (expected, actual) = (neighbours(self.reference, &ids)?, neighbours(candidate, &ids)?);
         for (expected, actual) in expected.iter().zip(&actual) {

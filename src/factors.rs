@@ -36,10 +36,15 @@ impl Shape {
         let Self { vocab_size, rank, dim } = self;
         check::table("factorized table [vocab_size, dim]", [vocab_size, dim])?;
         let max = vocab_size.min(dim);
-        if (1..=max).contains(&rank) {
-            return Ok(());
+        if !(1..=max).contains(&rank) {
+            return Err(Error::RankOutOfRange { rank, max, vocab_size, dim });
         }
-        Err(Error::RankOutOfRange { rank, max, vocab_size, dim })
+        // The dense table is larger than the factors: a lookup of all rows is then a size that exists, too.
+        let bytes = vocab_size.checked_mul(dim).and_then(|len| len.checked_mul(size_of::<f32>()));
+        if bytes.is_none_or(|bytes| bytes > isize::MAX as usize) {
+            return Err(Error::TableTooLarge { vocab_size, dim });
+        }
+        Ok(())
     }
 }
 
@@ -72,6 +77,20 @@ pub struct Factors {
     diagonal: Option<Array1<f32>>,
     v: Array2<f32>,
     bias: Option<Array1<f32>>,
+}
+
+/// The arrays of [`Factors`], to be changed and put together again.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FactorParts {
+    /// U \[`vocab_size`, rank\], row-major.
+    pub u: Array2<f32>,
+    /// D \[rank\].
+    pub diagonal: Option<Array1<f32>>,
+    /// V \[rank, dim\], row-major.
+    pub v: Array2<f32>,
+    /// b \[dim\].
+    pub bias: Option<Array1<f32>>,
 }
 
 impl Factors {
@@ -120,6 +139,13 @@ impl Factors {
     pub fn with_bias(self, bias: Array1<f32>) -> Result<Self> {
         check_vector("bias [dim]", bias.view(), self.dim())?;
         Ok(Self { bias: Some(bias), ..self })
+    }
+
+    /// The arrays themselves.
+    #[must_use]
+    pub fn into_parts(self) -> FactorParts {
+        let Self { u, diagonal, v, bias } = self;
+        FactorParts { u, diagonal, v, bias }
     }
 
     /// The three sizes together.
@@ -223,6 +249,10 @@ impl Factors {
             });
         }
         let out = weight.ncols();
+        check::finite("weight [dim, out]", &weight)?;
+        if out == 0 {
+            return Err(Error::Empty { what: "weight [dim, out]", shape: weight.shape().to_vec() });
+        }
         if let Some(bias) = bias {
             check_vector("bias [out]", bias, out)?;
         }
@@ -249,7 +279,7 @@ impl Factors {
     #[cfg(feature = "decompose")]
     pub(crate) fn append_u(&mut self, rows: ArrayView2<'_, f32>) -> Result<()> {
         check::columns("new rows of u [n, rank]", rows, self.rank())?;
-        check::table("grown table [vocab_size, dim]", [self.vocab_size() + rows.nrows(), self.dim()])?;
+        check::table("grown table [vocab_size, dim]", [self.vocab_size().saturating_add(rows.nrows()), self.dim()])?;
         check::finite("new rows of u [n, rank]", &rows)?;
         let old = self.vocab_size();
         let mut grown = Array2::zeros((old + rows.nrows(), self.rank()));

@@ -20,7 +20,7 @@ pub use isa::Isa;
 pub(crate) use packed::PackedProjection;
 pub use project::RepeatedIds;
 pub(crate) use project::{project, project_rows};
-pub(crate) use rows::{copy_rows, pool_rows};
+pub(crate) use rows::{POOLED_TOGETHER, copy_rows, pool_rows};
 pub(crate) use scores::{add_product, scores};
 
 #[cfg(test)]

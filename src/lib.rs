@@ -1,4 +1,4 @@
-//! Embedding tables kept as low-rank factors: small, and fast in everything a model does with them.
+//! Embedding tables kept as low-rank factors: small, and never made whole for what a model does with them.
 //!
 //! An embedding table E \[`vocab_size` × dim\] is often the largest part of a model. This crate keeps it as
 //!
@@ -74,8 +74,9 @@
 //!   in each row of V is positive.
 //! - "Relative error" is ‖E − Ê‖ / ‖E‖ in Frobenius norms (not squared); "weighted" weighs the squared norm of each row.
 //! - Numbers are computed in `f32`; what a decomposition accumulates, in `f64`.
-//! - The bits of a looked-up row depend neither on how many rows are looked up nor on its position among them. Random
-//!   numbers come from a generator of the caller's.
+//! - Lookups use the best instruction set that the machine has ([`Isa`]). On one instruction set, the bits of a looked-up row
+//!   depend neither on how many rows are looked up, nor on its position among them, nor on whether its id is repeated.
+//! - Random numbers come from a generator of the caller's.
 //! - No public call panics on bad input: it returns an [`Error`] that names what, expected and actual, before it writes
 //!   anything.
 //!
@@ -112,7 +113,7 @@ mod vocabulary;
 pub use decompose::{Decomposition, Rank, TruncatedSvd};
 pub use embedding::{Bags, Embedding, EmbeddingExt, Pooling, TokenId, TopK, token_ids};
 pub use error::{Error, Result};
-pub use factors::{Factors, Shape};
+pub use factors::{FactorParts, Factors, Shape};
 pub use kernel::{Isa, RepeatedIds};
 pub use layers::{DenseEmbedding, FactorizedEmbedding};
 pub use row_weights::RowWeights;

@@ -1,7 +1,7 @@
 //! Memory maps. Beside `kernel/` the only place with unsafe code.
 #![allow(unsafe_code)]
 
-use std::{fs::File, path::Path};
+use std::{fs::File, io::ErrorKind, path::Path};
 
 use memmap2::Mmap;
 
@@ -14,6 +14,9 @@ use crate::{Error, Result};
 /// over it, as this crate saves, is safe.
 pub(crate) fn map(path: &Path) -> Result<Mmap> {
     let file = File::open(path).map_err(|source| Error::Io { action: "open", path: path.to_owned(), source })?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(Error::Io { action: "map", path: path.to_owned(), source: ErrorKind::IsADirectory.into() });
+    }
     // SAFETY: the map is read-only and private to this crate, which hands out its bytes as shared slices only and never
     // writes a file in place. That no other process changes the file is a duty of the user, stated in the documentation
     // of every function that maps one (`io::safetensors`).

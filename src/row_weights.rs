@@ -49,6 +49,7 @@ impl RowWeights {
     /// # Errors
     /// [`InvalidSetting`](Error::InvalidSetting) when it is negative or not finite.
     pub fn with_smoothing(self, smoothing: f64) -> Result<Self> {
+        non_negative("smoothing", smoothing)?;
         let largest = self.counts.iter().fold(0.0, |largest: f64, &count| largest.max(count));
         if !(largest + smoothing).is_finite() {
             return Err(Error::InvalidSetting {
@@ -57,7 +58,6 @@ impl RowWeights {
                 expected: "a finite sum with each count",
             });
         }
-        non_negative("smoothing", smoothing)?;
         Ok(Self { smoothing, ..self })
     }
 

@@ -42,8 +42,10 @@ impl Vocabulary {
     /// [`DuplicateWord`](Error::DuplicateWord), [`VocabularyTooLarge`](Error::VocabularyTooLarge).
     pub fn push(&mut self, word: impl Into<String>) -> Result<TokenId> {
         let word = word.into();
-        let second = TokenId::try_from(self.words.len())
-            .map_err(|_| Error::VocabularyTooLarge { vocab_size: self.words.len() + 1 })?;
+        let second = match TokenId::try_from(self.words.len()) {
+            Ok(id) if id < TokenId::MAX => id,
+            _ => return Err(Error::VocabularyTooLarge { vocab_size: self.words.len() + 1 }),
+        };
         if let Some(&first) = self.ids.get(&word) {
             return Err(Error::DuplicateWord { word, first, second });
         }

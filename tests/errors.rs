@@ -104,6 +104,7 @@ fn empty() {
     assert_refused(TruncatedSvd::new(Rank::Fixed(1)).decompose(Array2::zeros((0, 3)).view()), kind, message);
     let message = "factorized table [vocab_size, dim] is empty: its shape is [3, 0]";
     assert_refused(random(Shape { vocab_size: 3, rank: 1, dim: 0 }, 1.0), kind, message);
+    let message = "weight [dim, out] is empty: its shape is [2, 0]";
     assert_refused(factors().then_linear(Array2::zeros((2, 0)).view(), None), kind, message);
     assert_refused(RowWeights::new([]), kind, "row weights [vocab_size] is empty: its shape is [0]");
 }
@@ -114,6 +115,21 @@ fn vocabulary_too_large() {
     let shape = Shape { vocab_size: 1 << 32, rank: 1, dim: 1 };
     let message = "a vocabulary of 4294967296 is too large: token ids name at most 4294967295 rows";
     assert_refused(random(shape, 1.0), kind, message);
+}
+
+#[test]
+fn table_too_large() {
+    let kind = |error: &Error| matches!(error, Error::TableTooLarge { .. });
+    let shape = Shape { vocab_size: u32::MAX as usize, rank: 1, dim: u32::MAX as usize };
+    let message = "a table of 4294967295 × 4294967295 numbers is too large to be addressed";
+    assert_refused(random(shape, 1.0), kind, message);
+}
+
+#[test]
+fn overflow() {
+    let kind = |error: &Error| matches!(error, Error::Overflow { .. });
+    let message = "the decomposition of the table is beyond the range of f32";
+    assert_refused(TruncatedSvd::new(Rank::Fixed(1)).decompose(array![[3e38], [3e38]].view()), kind, message);
 }
 
 #[test]

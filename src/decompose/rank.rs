@@ -13,7 +13,8 @@ pub enum Rank {
     Fixed(usize),
     /// The fewest that keep at least this share of Σ σ², in (0, 1].
     Energy(f64),
-    /// The fewest whose relative Frobenius error √(Σ dropped σ² / Σ σ²) is at most this, in [0, 1).
+    /// The fewest whose relative Frobenius error √(Σ dropped σ² / Σ σ²) is at most this, in [0, 1). Storing the factors in
+    /// `f32` adds about 1e-7.
     RelativeError(f64),
     /// As many as fit into this number of bytes: 4 · rank · (`vocab_size` + dim + 1), the 1 for the diagonal.
     Bytes(usize),
@@ -24,7 +25,7 @@ impl Rank {
     #[must_use]
     pub fn bytes(shape: Shape) -> usize {
         let Shape { vocab_size, rank, dim } = shape;
-        size_of::<f32>() * rank * (vocab_size + dim + 1)
+        vocab_size.saturating_add(dim).saturating_add(1).saturating_mul(rank).saturating_mul(size_of::<f32>())
     }
 
     /// What can be said of the rank before the singular values are known.

@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
 use super::{Decomposition, Rank};
 use crate::{
-    Factors, Result, RowWeights,
+    Error, Factors, Result, RowWeights,
     embedding::check,
     linalg::{RightSvd, TriangularFactor},
     reconstruction::RelativeError,
@@ -70,7 +70,8 @@ impl TruncatedSvd {
     /// [`NonFinite`](crate::Error::NonFinite), [`RankOutOfRange`](crate::Error::RankOutOfRange),
     /// [`InvalidSetting`](crate::Error::InvalidSetting), [`BudgetTooSmall`](crate::Error::BudgetTooSmall),
     /// [`ShapeMismatch`](crate::Error::ShapeMismatch) for weights of another length than the table,
-    /// [`AllWeightsZero`](crate::Error::AllWeightsZero), [`NoConvergence`](crate::Error::NoConvergence).
+    /// [`AllWeightsZero`](crate::Error::AllWeightsZero), [`NoConvergence`](crate::Error::NoConvergence),
+    /// [`Overflow`](crate::Error::Overflow).
     pub fn decompose(&self, table: ArrayView2<'_, f32>) -> Result<Decomposition> {
         let (vocab_size, dim) = table.dim();
         check::table("table [vocab_size, dim]", [vocab_size, dim])?;
@@ -89,8 +90,11 @@ impl TruncatedSvd {
         let v = v.slice_move(s![..rank, ..]);
         let diagonal = significant.slice(s![..rank]).to_owned();
         let u = coordinates(table, v.view(), &diagonal);
-        let factors =
-            Factors::new(u, v.mapv(|value| value as f32))?.with_diagonal(diagonal.mapv(|value| value as f32))?;
+        let narrow = |value: &f64| *value as f32;
+        // The table is finite: only what is computed from it can be too large for `f32`.
+        let factors = Factors::new(u, v.map(narrow))
+            .and_then(|factors| factors.with_diagonal(diagonal.map(narrow)))
+            .map_err(|_| Error::Overflow { what: "decomposition of the table" })?;
         let (relative_error, weighted_relative_error) = errors(table, &factors, weights.as_deref());
         Ok(Decomposition { factors, singular_values, relative_error, weighted_relative_error })
     }

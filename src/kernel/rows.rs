@@ -25,13 +25,33 @@ pub(crate) fn copy_rows(table: &Rows<'_>, ids: &[TokenId], out: &mut ArrayViewMu
     }
 }
 
-/// Σ weightᵢ · row `ids[i]` of `rows` \[n, width\] into `out` \[width\], in the order of the ids.
+/// Rows that are added up before they are added to the sum, so that a long sum does not swallow single rows.
+pub(crate) const POOLED_TOGETHER: usize = 64;
+
+/// Σ weightᵢ · row `ids[i]` of `rows` \[n, width\] into `out` \[width\], in the order of the ids, in sums of
+/// [`POOLED_TOGETHER`] rows.
 pub(crate) fn pool_rows(rows: &[f32], weighted_ids: impl Iterator<Item = (TokenId, f32)>, out: &mut [f32]) {
+    let width = out.len();
+    let mut partial = Vec::new();
     out.fill(0.0);
-    for (id, weight) in weighted_ids {
-        let row = &rows[id as usize * out.len()..][..out.len()];
-        for (sum, &number) in out.iter_mut().zip(row) {
+    for (i, (id, weight)) in weighted_ids.enumerate() {
+        if i > 0 && i.is_multiple_of(POOLED_TOGETHER) {
+            add(&partial, out);
+            partial.clear();
+            partial.resize(width, 0.0);
+        }
+        // The first sum is the whole of a short bag: it needs no place of its own.
+        let sum: &mut [f32] = if i < POOLED_TOGETHER { out } else { &mut partial };
+        let row = &rows[id as usize * width..][..width];
+        for (sum, &number) in sum.iter_mut().zip(row) {
             *sum += weight * number;
         }
+    }
+    add(&partial, out);
+}
+
+fn add(numbers: &[f32], out: &mut [f32]) {
+    for (sum, &number) in out.iter_mut().zip(numbers) {
+        *sum += number;
     }
 }

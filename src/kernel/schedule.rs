@@ -123,6 +123,7 @@ pub(super) fn run<
     let dim = out.ncols();
     let n = source.positions.map_or(out.nrows(), <[u32]>::len);
     let contiguous = out.as_slice_mut().is_some();
+    assert!(contiguous || source.positions.is_none(), "products in any order need a contiguous output");
     let mut buffer = BUFFER.take();
     for start in (0..n).step_by(BLOCK_ROWS) {
         let end = n.min(start + BLOCK_ROWS);
@@ -229,7 +230,8 @@ fn tile<S: Simd, const ROWS: usize, const P: usize>(
         std::array::from_fn(|i| (source.position(first_row + i) - target_start) * dim + columns.start);
     if columns.len() == P * PANEL_WIDTH {
         for start in starts {
-            assert!(start + P * PANEL_WIDTH <= target.len(), "a row of the output lies outside it");
+            let fits = target.len().checked_sub(start).is_some_and(|rest| rest >= P * PANEL_WIDTH);
+            assert!(fits, "a row of the output lies outside it");
         }
         let target = target.as_mut_ptr();
         for i in 0..ROWS {

@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, CowArray, Ix2, s};
 
 use super::{
     mask_padding,
-    norms::{inverse_norms, normalized},
+    norms::inverse_norms,
     pooling::{pool_slices, pool_tiles},
     search::{self, ScoreRows, all_scores, best_scores},
     unpadded_ranges,
@@ -184,8 +184,7 @@ impl Embedding for DenseEmbedding<'_> {
 
     fn nearest(&self, queries: ArrayView2<'_, f32>, k: usize) -> Result<TopK> {
         check::columns("queries [n, dim]", queries, self.dim())?;
-        let queries = normalized(queries);
-        Ok(best_scores(self, queries.view(), k, self.vocab_size(), self.padding_id, Some(self.inverse_norms())))
+        search::nearest(self, queries, k, self.inverse_norms())
     }
 }
 

@@ -7,7 +7,7 @@ use rand::Rng;
 
 use super::{
     DenseEmbedding, mask_padding,
-    norms::{inverse_norms, normalized},
+    norms::inverse_norms,
     pooling::{pool_slices, pool_tiles},
     search::{self, ScoreRows, all_scores, best_scores},
     unpadded_ranges,
@@ -30,12 +30,13 @@ use crate::{
 /// use factorized_embedding::{Embedding, FactorizedEmbedding, Shape};
 ///
 /// # fn main() -> factorized_embedding::Result<()> {
-/// # let random_ids: Vec<u32> = (0..64).map(|i| i * 7919 % 10_000).collect();
-/// # let mut rng = <rand::rngs::ChaCha8Rng as rand::SeedableRng>::seed_from_u64(1);
-/// let shape = Shape { vocab_size: 10_000, rank: 64, dim: 512 };
-/// let embedding = FactorizedEmbedding::random(shape, 0.02, &mut rng)?;
-/// let vectors = embedding.lookup(&random_ids)?; // [64, 512]
-/// # assert_eq!(vectors.shape(), [64, 512]);
+/// # use rand::RngExt;
+/// # let mut rng = rand::rng();
+/// # let shape = Shape { vocab_size: 10_000, rank: 64, dim: 512 };
+/// let embedding = FactorizedEmbedding::random(Shape { vocab_size: 10_000, rank: 64, dim: 512 }, 0.02, &mut rng)?;
+/// let ids: Vec<u32> = (0..64).map(|_| rng.random_range(0..10_000)).collect();
+/// let vectors = embedding.lookup(&ids)?; // [64, 512]
+/// # assert_eq!((vectors.shape(), embedding.factors().shape()), (&[64, 512][..], shape));
 /// # Ok(())
 /// # }
 /// ```
@@ -101,7 +102,7 @@ impl FactorizedEmbedding {
         &self.factors
     }
 
-    /// The factors themselves, to store, train or change them.
+    /// The factors themselves, to store them or take them [apart](Factors::into_parts).
     #[must_use]
     pub fn into_factors(self) -> Factors {
         self.factors
@@ -127,7 +128,8 @@ impl FactorizedEmbedding {
 
     /// The rows of U of each id, neither scaled by D nor projected: the first half of a lookup.
     ///
-    /// ALBERT puts position embeddings and a normalisation between the halves. A padding id gives a zero row.
+    /// ALBERT puts position embeddings and a normalisation between the halves. A padding id gives a zero row of U, which the
+    /// second half, knowing nothing of ids, turns into the bias if there is one.
     ///
     /// # Shapes
     /// `ids` \[n\] → \[n, rank\]
@@ -321,8 +323,7 @@ impl Embedding for FactorizedEmbedding {
 
     fn nearest(&self, queries: ArrayView2<'_, f32>, k: usize) -> Result<TopK> {
         check::columns("queries [n, dim]", queries, self.dim())?;
-        let queries = normalized(queries);
-        Ok(best_scores(self, queries.view(), k, self.vocab_size(), self.padding_id, Some(self.inverse_norms())))
+        search::nearest(self, queries, k, self.inverse_norms())
     }
 }
 

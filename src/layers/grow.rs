@@ -1,17 +1,18 @@
 //! New rows for a vocabulary that grew.
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, s};
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::FactorizedEmbedding;
-use crate::{Result, embedding::check, linalg, reconstruction::RelativeError};
+use super::{FactorizedEmbedding, unpadded_ranges};
+use crate::{Embedding, Result, TokenId, embedding::check, linalg, reconstruction::RelativeError};
 
 impl FactorizedEmbedding {
     /// Adds a row for each given dense row e: the u that minimises ‖e − (u · diag(D) · V + b)‖, by least squares.
     ///
     /// Returns the relative Frobenius error of the new rows, 0 when the directions of V hold them wholly. Rows that point
-    /// elsewhere lose what V has no direction for.
+    /// elsewhere lose what V has no direction for; rows that are all zero, and are missed because of a bias, have an infinite
+    /// relative error.
     ///
     /// # Shapes
     /// `rows` \[n, dim\]; afterwards U has n more rows.
@@ -54,14 +55,17 @@ impl FactorizedEmbedding {
         Ok(error.value())
     }
 
-    /// Adds `count` rows drawn from the normal distribution with the mean and covariance of the table's own rows, so that
+    /// Adds `count` rows drawn from the normal distribution with the mean and covariance of the table's own rows (without
+    /// padding), so that
     /// new tokens begin where the known ones are (Hewitt 2021, "Initializing new word embeddings for pretrained language
     /// models"). It is drawn in rank space, where mean and covariance are those of U.
     ///
     /// # Errors
     /// [`VocabularyTooLarge`](crate::Error::VocabularyTooLarge), [`NoConvergence`](crate::Error::NoConvergence).
     pub fn append_random_rows<R: Rng + ?Sized>(&mut self, count: usize, rng: &mut R) -> Result<()> {
-        let (mean, covariance) = moments(self.factors.u());
+        let grown = self.vocab_size().saturating_add(count);
+        check::table("grown table [vocab_size, dim]", [grown, self.dim()])?;
+        let (mean, covariance) = moments(self.factors.u(), self.padding_id());
         let root = linalg::square_root(covariance.view())?;
         let noise = Array2::from_shape_simple_fn((count, self.rank()), || {
             let number: f64 = StandardNormal.sample(rng);
@@ -78,17 +82,18 @@ impl FactorizedEmbedding {
     }
 }
 
-/// Mean \[1, rank\] and covariance \[rank, rank\] of the rows.
-fn moments(u: ArrayView2<'_, f32>) -> (Array2<f64>, Array2<f64>) {
-    let n = u.nrows() as f64;
+/// Mean \[1, rank\] and covariance \[rank, rank\] of the rows that are not padding; zeros when there are none.
+fn moments(u: ArrayView2<'_, f32>, padding_id: Option<TokenId>) -> (Array2<f64>, Array2<f64>) {
+    let n = (u.nrows() - usize::from(padding_id.is_some())).max(1) as f64;
+    let blocks = || unpadded_ranges(u.nrows(), padding_id, 1024).map(|rows| u.slice(s![rows, ..]).mapv(f64::from));
     let mut mean = Array2::zeros((1, u.ncols()));
-    for row in u.rows() {
-        mean += &row.mapv(f64::from);
+    for block in blocks() {
+        mean += &block.sum_axis(Axis(0));
     }
     mean /= n;
     let mut covariance = Array2::zeros((u.ncols(), u.ncols()));
-    for block in u.axis_chunks_iter(Axis(0), 1024) {
-        let centred = block.mapv(f64::from) - &mean;
+    for block in blocks() {
+        let centred = block - &mean;
         covariance += &centred.t().dot(&centred);
     }
     (mean, covariance / n)

@@ -7,7 +7,7 @@ use crate::TokenId;
 /// Rows whose norms are computed together.
 const BLOCK_ROWS: usize = 256;
 
-/// 1 / ‖e‖ of every row of a table, 0 for a zero row; `fill` writes the rows of the given ids.
+/// 1 / ‖e‖ of every row of a table, 0 for a zero row, finite for the smallest row; `fill` writes the rows of the given ids.
 pub(super) fn inverse_norms(
     vocab_size: usize,
     dim: usize,
@@ -19,7 +19,7 @@ pub(super) fn inverse_norms(
     for ids in ids.chunks(BLOCK_ROWS) {
         let (mut rows, _) = block.view_mut().split_at(Axis(0), ids.len());
         fill(ids, &mut rows);
-        norms.extend(rows.rows().into_iter().map(|row| inverse_norm(row) as f32));
+        norms.extend(rows.rows().into_iter().map(|row| inverse_norm(row).min(f64::from(f32::MAX)) as f32));
     }
     norms
 }

@@ -1,11 +1,11 @@
 //! Pooling of the rows of bags.
 
-use ndarray::{Array2, ArrayViewMut2, Axis, Zip};
+use ndarray::{Array1, Array2, ArrayViewMut2, Axis, Zip};
 
-use crate::{Bags, Pooling, TokenId, kernel};
-
-/// Rows that are made before they are pooled, where they do not stand in memory already.
-const TILE_ROWS: usize = 64;
+use crate::{
+    Bags, Pooling, TokenId,
+    kernel::{self, POOLED_TOGETHER},
+};
 
 /// The ids of a bag that count, with the weights they have in its sum.
 fn weighted_ids<'a>(
@@ -31,14 +31,22 @@ pub(super) fn pool_slices(
     let pooled = bags.ranges().zip(out.chunks_exact_mut(width)).map(|(range, out)| {
         let ids = || weighted_ids(bags, range.clone(), padding_id);
         kernel::pool_rows(rows, ids(), out);
-        let total: f32 = ids().map(|(_, weight)| weight).sum();
-        if bags.pooling() != Pooling::Mean || total == 0.0 {
-            return total;
+        if bags.pooling() != Pooling::Mean {
+            return ids().map(|(_, weight)| f64::from(weight)).sum::<f64>() as f32;
         }
-        out.iter_mut().for_each(|sum| *sum /= total);
+        let len = ids().count();
+        if len == 0 {
+            return 0.0;
+        }
+        out.iter_mut().for_each(|sum| *sum /= len as f32);
         1.0
     });
     pooled.collect()
+}
+
+/// The larger of two numbers, NaN where one is.
+fn max(a: f32, b: f32) -> f32 {
+    if b > a || b.is_nan() { b } else { a }
 }
 
 /// Any pooling of rows that `fill` makes, a tile at a time, into `out` \[b, dim\].
@@ -48,21 +56,26 @@ pub(super) fn pool_tiles(
     mut fill: impl FnMut(&[TokenId], &mut ArrayViewMut2<'_, f32>),
     out: &mut ArrayViewMut2<'_, f32>,
 ) {
-    let mut tile = Array2::zeros((TILE_ROWS, out.ncols()));
+    let mut sum = Array1::zeros(out.ncols());
+    let mut tile = Array2::zeros((POOLED_TOGETHER, out.ncols()));
     for (range, mut out) in bags.ranges().zip(out.rows_mut()) {
         let (ids, weights): (Vec<_>, Vec<_>) = weighted_ids(bags, range, padding_id).unzip();
         let start = if bags.pooling() == Pooling::Max && !ids.is_empty() { f32::NEG_INFINITY } else { 0.0 };
         out.fill(start);
-        for (ids, weights) in ids.chunks(TILE_ROWS).zip(weights.chunks(TILE_ROWS)) {
+        for (ids, weights) in ids.chunks(POOLED_TOGETHER).zip(weights.chunks(POOLED_TOGETHER)) {
             let (mut rows, _) = tile.view_mut().split_at(Axis(0), ids.len());
             fill(ids, &mut rows);
+            sum.fill(0.0);
             for (row, &weight) in rows.rows().into_iter().zip(weights) {
                 match bags.pooling() {
-                    Pooling::Max => Zip::from(&mut out).and(row).for_each(|best, &number| *best = best.max(number)),
+                    Pooling::Max => Zip::from(&mut out).and(row).for_each(|best, &number| *best = max(*best, number)),
                     Pooling::Sum | Pooling::Mean => {
-                        Zip::from(&mut out).and(row).for_each(|sum, &number| *sum += weight * number);
+                        Zip::from(&mut sum).and(row).for_each(|sum, &number| *sum += weight * number);
                     }
                 }
+            }
+            if bags.pooling() != Pooling::Max {
+                out += &sum;
             }
         }
         if bags.pooling() == Pooling::Mean && !ids.is_empty() {

@@ -4,9 +4,8 @@ use std::{cmp::Ordering, collections::BinaryHeap, ops::Range};
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
 
-use crate::{TokenId, TopK};
-
-use super::unpadded_ranges;
+use super::{norms::normalized, unpadded_ranges};
+use crate::{Embedding, Result, TokenId, TopK, embedding::cosine};
 
 /// Rows of the table that are scored together.
 pub(super) const BLOCK_ROWS: usize = 1024;
@@ -84,6 +83,38 @@ pub(super) fn best_scores(
         }
     }
     best
+}
+
+/// Candidates beyond those asked for, among which rounding may have hidden a nearer row.
+const SPARE_CANDIDATES: usize = 8;
+
+/// The `k` rows with the largest cosines. The table is searched in `f32` with the inverse norms \[`vocab_size`\] of its rows;
+/// what that finds is ranked by cosines in `f64`, which rounding cannot lift above 1.
+pub(super) fn nearest(
+    table: &(impl ScoreRows + Embedding),
+    queries: ArrayView2<'_, f32>,
+    k: usize,
+    inverse_norms: &[f32],
+) -> Result<TopK> {
+    let (vocab_size, padding_id) = (table.vocab_size(), table.padding_id());
+    let wanted = k.saturating_add(SPARE_CANDIDATES);
+    let found = best_scores(table, normalized(queries).view(), wanted, vocab_size, padding_id, Some(inverse_norms));
+    let shape = (queries.nrows(), k.min(found.ids.ncols()));
+    let mut nearest = TopK { ids: Array2::zeros(shape), scores: Array2::zeros(shape) };
+    for (i, (query, ids)) in queries.rows().into_iter().zip(found.ids.rows()).enumerate() {
+        let rows = table.lookup(&ids.to_vec())?;
+        let mut candidates: Vec<_> = ids
+            .iter()
+            .zip(rows.rows())
+            .map(|(&id, row)| Candidate { id, score: cosine(query.iter(), row.iter()) as f32 })
+            .collect();
+        candidates.sort_unstable();
+        for (j, candidate) in candidates.into_iter().take(shape.1).enumerate() {
+            nearest.ids[[i, j]] = candidate.id;
+            nearest.scores[[i, j]] = candidate.score;
+        }
+    }
+    Ok(nearest)
 }
 
 /// The `k` best candidates so far, the worst of them on top.

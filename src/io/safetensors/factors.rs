@@ -18,10 +18,11 @@ pub const MAX_HEADER_BYTES: usize = 512;
 /// Saves factors: see [the format](crate::io::safetensors#format-of-factors).
 ///
 /// The file is written beside its place under another name, synchronised to the disk and renamed: at any moment there is the
-/// old file or the new one, whole. The same factors always give the same bytes.
+/// old file or the new one, whole. A file that is replaced passes its permissions on, and a link to it stays a link. The same
+/// factors always give the same bytes.
 ///
 /// # Errors
-/// [`Io`](Error::Io): what stood at `path` before is then still there.
+/// [`Io`](Error::Io), also where `path` is a folder or a device: what stood there before is then still there.
 ///
 /// # Examples
 ///
@@ -55,7 +56,7 @@ pub fn save_factors(path: impl AsRef<Path>, factors: &Factors) -> Result<()> {
         start = end;
     }
     write_atomically(path.as_ref(), |file| {
-        file.write_all(&header.to_bytes())?;
+        file.write_all(&header.to_bytes()?)?;
         tensors.iter().try_for_each(|(_, tensor)| write_numbers(file, tensor))
     })
 }

@@ -49,12 +49,12 @@ impl Header {
 
     /// The bytes of the header with its length before it and spaces behind it, so that the tensors begin at a multiple of
     /// 8 bytes. The same header always gives the same bytes.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let mut json = serde_json::to_vec(self).unwrap_or_default();
+    pub(super) fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
+        let mut json = serde_json::to_vec(self)?;
         json.resize(json.len().next_multiple_of(LENGTH_BYTES), b' ');
         let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
         bytes.append(&mut json);
-        bytes
+        Ok(bytes)
     }
 }
 

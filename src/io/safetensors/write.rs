@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, ErrorKind, Write},
     path::Path,
 };
 
@@ -14,18 +14,28 @@ pub(super) fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -
         let path = path.to_owned();
         move |source| Error::Io { action, path, source }
     };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let resolved = fs::canonicalize(path);
+    let target = resolved.as_deref().unwrap_or(path);
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::metadata(folder).map_err(failed("find the folder", folder))?;
+    let existing = fs::metadata(target).ok();
+    if existing.as_ref().is_some_and(|existing| !existing.is_file()) {
+        let reason = io::Error::new(ErrorKind::InvalidInput, "it is not a regular file");
+        return Err(failed("replace", path)(reason));
+    }
 
     let mut builder = tempfile::Builder::new();
     // What a plain `File::create` would give; the process's mask still applies.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let temporary = builder.tempfile_in(folder).map_err(failed("create a file in", folder))?;
+    if let Some(existing) = existing {
+        temporary.as_file().set_permissions(existing.permissions()).map_err(failed("write", path))?;
+    }
     let mut writer = BufWriter::new(temporary);
     write(&mut writer).map_err(failed("write", path))?;
     let temporary = writer.into_inner().map_err(|error| failed("write", path)(error.into_error()))?;
     temporary.as_file().sync_all().map_err(failed("write", path))?;
-    temporary.persist(path).map_err(|error| failed("replace", path)(error.error))?;
+    temporary.persist(target).map_err(|error| failed("replace", path)(error.error))?;
     Ok(())
 }
