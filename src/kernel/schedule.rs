@@ -15,7 +15,7 @@
 //!    the projection streams through it from the second.
 //! 3. **Prefetch.** Before a block is computed, the rows of the next block are asked for in a burst: whole while they are
 //!    short, their first and last cache line when they are long. Only the ends of short rows too was slower (by a tenth at
-//!    rank 64), and so is asking row by row between the tiles.
+//!    rank 64, on a machine that was not quiet).
 //! 4. **Output.** Where `out` is contiguous, products are written where they belong, in any order of rows; otherwise a block
 //!    goes by way of a buffer.
 //!
