@@ -1,12 +1,16 @@
 //! The factors of a table: what a decomposition makes, a layer reads and a file stores.
 
 mod random;
+mod storage;
 
 use std::fmt;
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
 
-use crate::{Error, Result, embedding::check};
+pub(crate) use storage::Storage;
+use storage::row_major;
+
+use crate::{Dtype, Error, Result, embedding::check, rows::Numbers};
 
 /// The three sizes of a factorization.
 ///
@@ -59,6 +63,9 @@ impl Shape {
 ///
 /// All shapes fit, all numbers are finite, and 1 ≤ rank ≤ min(`vocab_size`, dim): a larger rank would only waste memory.
 ///
+/// Numbers are `f32`. U, which is nearly all of it, can be stored [narrower](Self::to_dtype): as `f16`, as `bf16`, or as
+/// integers of 8 bits with a scale for each column. Layers compute with it as it stands, no slower than with `f32`.
+///
 /// # Examples
 ///
 /// ```
@@ -73,7 +80,7 @@ impl Shape {
 /// ```
 #[derive(Clone, PartialEq)]
 pub struct Factors {
-    u: Array2<f32>,
+    u: Storage,
     diagonal: Option<Array1<f32>>,
     v: Array2<f32>,
     bias: Option<Array1<f32>>,
@@ -114,7 +121,47 @@ impl Factors {
         shape.check()?;
         check::finite("u [vocab_size, rank]", &u)?;
         check::finite("v [rank, dim]", &v)?;
-        Ok(Self { u: row_major(u), diagonal: None, v: row_major(v), bias: None })
+        Ok(Self { u: Storage::F32(row_major(u)), diagonal: None, v: row_major(v), bias: None })
+    }
+
+    /// Factors whose U is stored as it is in a file.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new), and [`ShapeMismatch`](Error::ShapeMismatch) for scales that are not one a column.
+    #[cfg(feature = "safetensors")]
+    pub(crate) fn from_storage(u: Storage, v: Array2<f32>) -> Result<Self> {
+        if let Some(scales) = u.scales() {
+            check_vector("u_scales [rank]", scales, u.dim().1)?;
+        }
+        let factors = Self::new(u.to_f32().into_owned(), v)?;
+        Ok(Self { u, ..factors })
+    }
+
+    /// The same factors with U stored in another type, rounded to nearest: half or a quarter of the bytes, and no other
+    /// change. Integers of 8 bits have a scale for each column (symmetric quantization, whose largest error is 1/254 of the
+    /// largest magnitude in the column).
+    ///
+    /// Widening gives back the numbers as they were rounded.
+    ///
+    /// # Errors
+    /// [`NonFinite`](Error::NonFinite) when a number is too large for the type (65,520 and more for `f16`).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use factorized_embedding::{Dtype, Factors};
+    /// use ndarray::array;
+    ///
+    /// # fn main() -> factorized_embedding::Result<()> {
+    /// let factors = Factors::new(array![[0.3], [63.5]], array![[3.0, 4.0]])?;
+    /// let narrow = factors.to_dtype(Dtype::Int8)?; // in steps of 0.5
+    /// assert_eq!(narrow.u(), array![[0.5], [63.5]]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn to_dtype(&self, dtype: Dtype) -> Result<Self> {
+        let Self { u, diagonal, v, bias } = self;
+        Ok(Self { u: u.to_dtype(dtype)?, diagonal: diagonal.clone(), v: v.clone(), bias: bias.clone() })
     }
 
     /// The same with a diagonal between U and V.
@@ -126,7 +173,7 @@ impl Factors {
     /// [`ShapeMismatch`](Error::ShapeMismatch), [`NonFinite`](Error::NonFinite).
     pub fn with_diagonal(self, diagonal: Array1<f32>) -> Result<Self> {
         check_vector("diagonal [rank]", diagonal.view(), self.rank())?;
-        Ok(Self { diagonal: Some(diagonal), ..self })
+        Ok(Self { diagonal: Some(contiguous(diagonal)), ..self })
     }
 
     /// The same with a bias added to every row.
@@ -138,13 +185,17 @@ impl Factors {
     /// [`ShapeMismatch`](Error::ShapeMismatch), [`NonFinite`](Error::NonFinite).
     pub fn with_bias(self, bias: Array1<f32>) -> Result<Self> {
         check_vector("bias [dim]", bias.view(), self.dim())?;
-        Ok(Self { bias: Some(bias), ..self })
+        Ok(Self { bias: Some(contiguous(bias)), ..self })
     }
 
-    /// The arrays themselves.
+    /// The arrays themselves, U widened to `f32`.
     #[must_use]
     pub fn into_parts(self) -> FactorParts {
         let Self { u, diagonal, v, bias } = self;
+        let u = match u {
+            Storage::F32(u) => u,
+            narrow => narrow.to_f32().into_owned(),
+        };
         FactorParts { u, diagonal, v, bias }
     }
 
@@ -157,13 +208,13 @@ impl Factors {
     /// Rows of U.
     #[must_use]
     pub fn vocab_size(&self) -> usize {
-        self.u.nrows()
+        self.u.dim().0
     }
 
     /// Columns of U, rows of V.
     #[must_use]
     pub fn rank(&self) -> usize {
-        self.u.ncols()
+        self.u.dim().1
     }
 
     /// Columns of V.
@@ -172,10 +223,27 @@ impl Factors {
         self.v.ncols()
     }
 
-    /// U \[`vocab_size`, rank\], row-major.
+    /// The type that U is stored in; everything else is `f32`.
     #[must_use]
-    pub fn u(&self) -> ArrayView2<'_, f32> {
-        self.u.view()
+    pub fn dtype(&self) -> Dtype {
+        self.u.dtype()
+    }
+
+    /// U \[`vocab_size`, rank\], row-major: as it stands where it is `f32`, widened otherwise.
+    #[must_use]
+    pub fn u(&self) -> CowArray<'_, f32, Ix2> {
+        self.u.to_f32()
+    }
+
+    /// The numbers of U as they are stored \[`vocab_size`, rank\]: U itself, or to be multiplied with the
+    /// [scales](Self::u_scales).
+    pub(crate) fn stored_u(&self) -> Numbers<'_> {
+        self.u.numbers()
+    }
+
+    /// The scales of the columns of integers \[rank\].
+    pub(crate) fn u_scales(&self) -> Option<ArrayView1<'_, f32>> {
+        self.u.scales()
     }
 
     /// D \[rank\].
@@ -200,13 +268,15 @@ impl Factors {
     #[must_use]
     pub fn num_parameters(&self) -> usize {
         let vector = |vector: &Option<Array1<f32>>| vector.as_ref().map_or(0, ndarray::ArrayBase::len);
-        self.u.len() + vector(&self.diagonal) + self.v.len() + vector(&self.bias)
+        let scales = self.u.scales().map_or(0, |scales| scales.len());
+        self.vocab_size() * self.rank() + scales + vector(&self.diagonal) + self.v.len() + vector(&self.bias)
     }
 
     /// Bytes of those numbers.
     #[must_use]
     pub fn size_in_bytes(&self) -> usize {
-        self.num_parameters() * size_of::<f32>()
+        let u = self.vocab_size() * self.rank();
+        u * self.dtype().size() + (self.num_parameters() - u) * size_of::<f32>()
     }
 
     /// diag(D) · V \[rank, dim\]: what a row of U is multiplied by.
@@ -218,10 +288,18 @@ impl Factors {
         }
     }
 
+    /// What a stored row of U is multiplied by: the [projection](Self::projection), with scales if U has them.
+    pub(crate) fn scaled_projection(&self) -> Array2<f32> {
+        match self.u_scales() {
+            Some(scales) => self.projection() * scales.insert_axis(Axis(1)),
+            None => self.projection(),
+        }
+    }
+
     /// The whole table \[`vocab_size`, dim\].
     #[must_use]
     pub fn to_dense(&self) -> Array2<f32> {
-        let mut dense = self.u.dot(&self.projection());
+        let mut dense = self.u().dot(&self.projection());
         if let Some(bias) = &self.bias {
             dense += bias;
         }
@@ -258,9 +336,11 @@ impl Factors {
         }
         let folded = self.projection().dot(&weight);
         let factors = if out < self.rank() {
-            Self::new(self.u.dot(&folded), Array2::eye(out))?
+            Self::new(self.u().dot(&folded), Array2::eye(out))?.to_dtype(self.dtype())?
         } else {
-            Self::new(self.u.clone(), folded)?
+            Shape { dim: out, ..self.shape() }.check()?;
+            check::finite("v [rank, dim]", &folded)?;
+            Self { u: self.u.clone(), diagonal: None, v: row_major(folded), bias: None }
         };
         let own = self.bias.as_ref().map(|own| own.dot(&weight));
         match (own, bias) {
@@ -271,7 +351,8 @@ impl Factors {
         }
     }
 
-    /// The same factors with more rows of U.
+    /// The same factors with more rows of U. Where U is stored as integers, larger numbers than before enlarge the scales
+    /// of their columns, which rounds the old rows anew.
     ///
     /// # Errors
     /// [`ShapeMismatch`](Error::ShapeMismatch), [`VocabularyTooLarge`](Error::VocabularyTooLarge),
@@ -283,15 +364,15 @@ impl Factors {
         check::finite("new rows of u [n, rank]", &rows)?;
         let old = self.vocab_size();
         let mut grown = Array2::zeros((old + rows.nrows(), self.rank()));
-        grown.slice_mut(ndarray::s![..old, ..]).assign(&self.u);
+        grown.slice_mut(ndarray::s![..old, ..]).assign(&self.u());
         grown.slice_mut(ndarray::s![old.., ..]).assign(&rows);
-        self.u = grown;
+        self.u = Storage::F32(grown).to_dtype(self.dtype())?;
         Ok(())
     }
 }
 
-fn row_major(array: Array2<f32>) -> Array2<f32> {
-    if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() }
+fn contiguous(vector: Array1<f32>) -> Array1<f32> {
+    if vector.is_standard_layout() { vector } else { vector.as_standard_layout().into_owned() }
 }
 
 fn check_vector(what: &'static str, vector: ArrayView1<'_, f32>, len: usize) -> Result<()> {
@@ -304,7 +385,11 @@ fn check_vector(what: &'static str, vector: ArrayView1<'_, f32>, len: usize) -> 
 impl fmt::Debug for Factors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Shape { vocab_size, rank, dim } = self.shape();
-        write!(f, "Factors(u [{vocab_size}, {rank}]")?;
+        write!(f, "Factors(u")?;
+        if self.dtype() != Dtype::F32 {
+            write!(f, " {}", self.dtype())?;
+        }
+        write!(f, " [{vocab_size}, {rank}]")?;
         if self.diagonal.is_some() {
             write!(f, ", diagonal [{rank}]")?;
         }

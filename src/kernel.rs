@@ -6,22 +6,35 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod hot;
 mod isa;
+mod multiply;
+mod output;
+mod pack;
 mod packed;
+mod parallel;
+mod plan;
+mod pool;
+mod pool_tiles;
 mod portable;
 mod prefetch;
+mod products;
 mod project;
-mod repeats;
 mod rows;
-mod schedule;
-mod scores;
+pub(crate) mod scratch;
+mod simd;
+mod tile;
 
+pub(crate) use hot::HotRows;
 pub use isa::Isa;
 pub(crate) use packed::PackedProjection;
+pub(crate) use parallel::for_each_range;
+pub(crate) use pool::{PooledRows, pool, pool_and_project};
+pub(crate) use pool_tiles::pool_tiles;
+pub(crate) use products::{TableRows, add_weighted_rows, scores};
 pub use project::RepeatedIds;
-pub(crate) use project::{project, project_rows};
-pub(crate) use rows::{POOLED_TOGETHER, copy_rows, pool_rows};
-pub(crate) use scores::{add_product, scores};
+pub(crate) use project::{GatheredRows, project, project_rows};
+pub(crate) use rows::{copy_rows, copy_stored_rows};
 
 #[cfg(test)]
 mod tests;

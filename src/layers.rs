@@ -5,8 +5,10 @@ mod factorized;
 #[cfg(feature = "decompose")]
 mod grow;
 mod norms;
-mod pooling;
+mod queries;
+mod rank_space;
 mod search;
+mod settings;
 
 pub use dense::DenseEmbedding;
 pub use factorized::FactorizedEmbedding;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Error, Result};
+use crate::{Error, Result, TokenId};
 
 /// Weights of the rows of a table, made from how often each row is used.
 ///
@@ -68,6 +68,14 @@ impl RowWeights {
     pub fn with_exponent(self, exponent: f64) -> Result<Self> {
         non_negative("exponent", exponent)?;
         Ok(Self { exponent, ..self })
+    }
+
+    /// All ids, those with the largest counts first; of equal counts the lower id first.
+    #[must_use]
+    pub fn most_used(&self) -> Vec<TokenId> {
+        let mut ids: Vec<TokenId> = (0..self.len() as TokenId).collect();
+        ids.sort_by(|&a, &b| self.counts[b as usize].total_cmp(&self.counts[a as usize]));
+        ids
     }
 
     /// How many rows have a weight.

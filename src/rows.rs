@@ -9,6 +9,7 @@ use crate::{Error, Result};
 
 /// The type of the numbers of a stored table. They become `f32` when they are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Dtype {
     /// IEEE 754 single precision.
     F32,
@@ -16,6 +17,8 @@ pub enum Dtype {
     F16,
     /// The upper half of a single precision number.
     Bf16,
+    /// Signed integers of 8 bits.
+    Int8,
 }
 
 impl Dtype {
@@ -25,6 +28,7 @@ impl Dtype {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
+            Self::Int8 => 1,
         }
     }
 }
@@ -35,8 +39,18 @@ impl fmt::Display for Dtype {
             Self::F32 => "f32",
             Self::F16 => "f16",
             Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
         })
     }
+}
+
+/// Stored numbers of a row-major matrix, in memory and aligned.
+#[derive(Clone, Copy)]
+pub(crate) enum Numbers<'a> {
+    F32(&'a [f32]),
+    F16(&'a [f16]),
+    Bf16(&'a [bf16]),
+    Int8(&'a [i8]),
 }
 
 /// Bytes that somebody owns: a vector, a memory map, a borrowed slice.
@@ -87,13 +101,27 @@ impl<'a> Rows<'a> {
 
     /// The matrix where it stands, when it stands in memory as aligned `f32`.
     pub(crate) fn as_view(&self) -> Option<ArrayView2<'_, f32>> {
+        match (self, self.numbers()) {
+            (Self::Array(array), _) => Some(array.view()),
+            (Self::Bytes { shape, .. }, Some(Numbers::F32(numbers))) => ArrayView2::from_shape(*shape, numbers).ok(),
+            (Self::Bytes { .. }, _) => None,
+        }
+    }
+
+    /// The numbers where they stand, when they stand in memory, aligned and row-major.
+    pub(crate) fn numbers(&self) -> Option<Numbers<'_>> {
         match self {
-            Self::Array(array) => Some(array.view()),
-            Self::Bytes { bytes, dtype: Dtype::F32, shape } if cfg!(target_endian = "little") => {
-                let values = bytemuck::try_cast_slice((**bytes).as_ref()).ok()?;
-                ArrayView2::from_shape(*shape, values).ok()
+            Self::Array(array) => Some(Numbers::F32(array.as_slice()?)),
+            Self::Bytes { dtype, .. } if cfg!(target_endian = "big") && *dtype != Dtype::Int8 => None,
+            Self::Bytes { bytes, dtype, .. } => {
+                let bytes = (**bytes).as_ref();
+                match dtype {
+                    Dtype::F32 => bytemuck::try_cast_slice(bytes).ok().map(Numbers::F32),
+                    Dtype::F16 => bytemuck::try_cast_slice(bytes).ok().map(Numbers::F16),
+                    Dtype::Bf16 => bytemuck::try_cast_slice(bytes).ok().map(Numbers::Bf16),
+                    Dtype::Int8 => Some(Numbers::Int8(bytemuck::cast_slice(bytes))),
+                }
             }
-            Self::Bytes { .. } => None,
         }
     }
 
@@ -139,6 +167,11 @@ fn widen(bytes: &[u8], dtype: Dtype, out: &mut [f32]) {
         }
         Dtype::F16 => widen_halves(bytes, out, f16::from_le_bytes),
         Dtype::Bf16 => widen_halves(bytes, out, bf16::from_le_bytes),
+        Dtype::Int8 => {
+            for (&number, out) in bytemuck::cast_slice::<u8, i8>(bytes).iter().zip(out) {
+                *out = f32::from(number);
+            }
+        }
     }
 }
 

@@ -301,8 +301,10 @@ fn unsuitable_tensor() {
     let folder = Folder::new();
     let (text, size) = header(None, &[("weight", "U8", 1, &[2, 3])]);
     let path = folder.write("bytes", &file(&text, &vec![0; size]));
-    let message =
-        format!(r#"tensor "weight" of {} is U8 [2, 3], expected F32, F16 or BF16 [vocab_size, dim]"#, path.display());
+    let message = format!(
+        r#"tensor "weight" of {} is U8 [2, 3], expected F32, F16, BF16 or I8 [vocab_size, dim]"#,
+        path.display()
+    );
     assert_refused(load_table(&path, "weight"), kind, &message);
 }
 

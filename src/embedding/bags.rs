@@ -112,9 +112,11 @@ impl<'a> Bags<'a> {
     /// Where each bag's ids stand in [`ids`](Self::ids).
     #[must_use]
     pub fn ranges(&self) -> impl ExactSizeIterator<Item = Range<usize>> + '_ {
-        self.offsets
-            .iter()
-            .enumerate()
-            .map(|(bag, &start)| start..self.offsets.get(bag + 1).copied().unwrap_or(self.ids.len()))
+        (0..self.len()).map(|bag| self.range(bag))
+    }
+
+    /// Where the ids of one bag stand.
+    pub(crate) fn range(&self, bag: usize) -> Range<usize> {
+        self.offsets[bag]..self.offsets.get(bag + 1).copied().unwrap_or(self.ids.len())
     }
 }

@@ -11,7 +11,8 @@
 //!
 //! | tensor | shape | |
 //! | --- | --- | --- |
-//! | `u` | \[`vocab_size`, rank\] | `F32` |
+//! | `u` | \[`vocab_size`, rank\] | `F32`, `F16`, `BF16`, or `I8`: codes to be multiplied with `u_scales` |
+//! | `u_scales` | \[rank\] | `F32`, of the columns of `u` where it is `I8` |
 //! | `diagonal` | \[rank\] | `F32`, absent when there is none |
 //! | `v` | \[rank, dim\] | `F32` |
 //! | `bias` | \[dim\] | `F32`, absent when there is none |
@@ -34,6 +35,16 @@ use header::Header;
 use crate::{DenseEmbedding, Dtype, Error, Result, memory};
 
 const FORMAT: &str = "safetensors";
+
+/// What a type is called in a file.
+fn file_dtype(dtype: Dtype) -> FileDtype {
+    match dtype {
+        Dtype::F32 => FileDtype::F32,
+        Dtype::F16 => FileDtype::F16,
+        Dtype::Bf16 => FileDtype::BF16,
+        Dtype::Int8 => FileDtype::I8,
+    }
+}
 
 /// A mapped file and its header.
 struct File<'a> {
@@ -94,7 +105,7 @@ impl AsRef<[u8]> for MappedTensor {
 /// The numbers stay in the file as they are, and are not looked at: a table that holds NaN gives NaN.
 ///
 /// # Shapes
-/// The tensor is \[`vocab_size`, dim\] of `F32`, `F16` or `BF16`.
+/// The tensor is \[`vocab_size`, dim\] of `F32`, `F16`, `BF16` or `I8` (integers that stand for themselves).
 ///
 /// # Errors
 /// [`Io`](Error::Io), [`InvalidFile`](Error::InvalidFile), [`TensorNotFound`](Error::TensorNotFound) with the names that
@@ -115,14 +126,10 @@ impl AsRef<[u8]> for MappedTensor {
 pub fn load_table(path: impl AsRef<Path>, name: &str) -> Result<DenseEmbedding<'static>> {
     let file = File::open(path.as_ref())?;
     let tensor = file.tensor(name)?;
-    let dtype = match tensor.dtype {
-        FileDtype::F32 => Some(Dtype::F32),
-        FileDtype::F16 => Some(Dtype::F16),
-        FileDtype::BF16 => Some(Dtype::Bf16),
-        _ => None,
-    };
+    let dtype =
+        [Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::Int8].into_iter().find(|&dtype| file_dtype(dtype) == tensor.dtype);
     let (Some(dtype), &[vocab_size, dim]) = (dtype, tensor.shape.as_slice()) else {
-        return Err(file.unsuitable(name, tensor, "F32, F16 or BF16 [vocab_size, dim]"));
+        return Err(file.unsuitable(name, tensor, "F32, F16, BF16 or I8 [vocab_size, dim]"));
     };
     let start = file.header.data_start;
     let range = start + tensor.data_offsets.0..start + tensor.data_offsets.1;

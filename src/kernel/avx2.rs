@@ -1,24 +1,35 @@
-//! AVX2 and FMA: sixteen numbers are two registers of eight.
+//! AVX2, FMA and F16C: sixteen numbers are two registers of eight.
 #![allow(unsafe_code)]
 
-use std::arch::x86_64::{__m256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_storeu_ps};
+use std::arch::x86_64::{
+    __m128i, __m256, _mm_loadl_epi64, _mm_loadu_si128, _mm256_castpd_ps, _mm256_castps_pd, _mm256_castsi256_ps,
+    _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
+    _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_set1_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_unpackhi_pd,
+    _mm256_unpackhi_ps, _mm256_unpacklo_pd, _mm256_unpacklo_ps,
+};
 
-use ndarray::ArrayViewMut2;
+use half::{bf16, f16};
 
 use super::{
     packed::PANEL_WIDTH,
-    schedule::{Simd, Source, run},
+    simd::{Kernel, Simd},
+    tile::Block,
 };
 
-/// The proof that the machine has AVX2 and FMA: made by [`detect`](Self::detect) only.
+/// The proof that the machine has AVX2, FMA and F16C: made by [`detect`](Self::detect) only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Avx2(());
 
 impl Avx2 {
     pub(super) fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
+        let detected =
+            is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
+        detected.then_some(Self(()))
     }
 }
+
+/// Numbers of a register.
+const HALF: usize = PANEL_WIDTH / 2;
 
 impl Simd for Avx2 {
     const NAME: &'static str = "avx2";
@@ -34,12 +45,48 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn load(self, line: &[f32; PANEL_WIDTH]) -> [__m256; 2] {
         // SAFETY: `self` proves AVX; the load reads the eight numbers of a half.
-        bytemuck::cast_ref::<_, [[f32; 8]; 2]>(line).each_ref().map(|half| unsafe { _mm256_loadu_ps(half.as_ptr()) })
+        bytemuck::cast_ref::<_, [[f32; HALF]; 2]>(line).each_ref().map(|half| unsafe { _mm256_loadu_ps(half.as_ptr()) })
+    }
+
+    #[inline(always)]
+    fn load_f16(self, line: &[f16; PANEL_WIDTH]) -> [__m256; 2] {
+        bytemuck::cast_ref::<_, [[f16; HALF]; 2]>(line).each_ref().map(|half| {
+            // SAFETY: SSE2 is part of every x86-64; the load reads the sixteen bytes of a half.
+            let half: __m128i = unsafe { _mm_loadu_si128(half.as_ptr().cast()) };
+            // SAFETY: `self` proves F16C.
+            unsafe { _mm256_cvtph_ps(half) }
+        })
+    }
+
+    #[inline(always)]
+    fn load_bf16(self, line: &[bf16; PANEL_WIDTH]) -> [__m256; 2] {
+        bytemuck::cast_ref::<_, [[bf16; HALF]; 2]>(line).each_ref().map(|half| {
+            // SAFETY: SSE2 is part of every x86-64; the load reads the sixteen bytes of a half.
+            let half: __m128i = unsafe { _mm_loadu_si128(half.as_ptr().cast()) };
+            // SAFETY: `self` proves AVX2.
+            let wide = unsafe { _mm256_cvtepu16_epi32(half) };
+            // SAFETY: the same.
+            let upper = unsafe { _mm256_slli_epi32(wide, 16) };
+            // SAFETY: the same.
+            unsafe { _mm256_castsi256_ps(upper) }
+        })
+    }
+
+    #[inline(always)]
+    fn load_i8(self, line: &[i8; PANEL_WIDTH]) -> [__m256; 2] {
+        bytemuck::cast_ref::<_, [[i8; HALF]; 2]>(line).each_ref().map(|half| {
+            // SAFETY: SSE2 is part of every x86-64; the load reads the eight bytes of a half.
+            let half: __m128i = unsafe { _mm_loadl_epi64(half.as_ptr().cast()) };
+            // SAFETY: `self` proves AVX2.
+            let wide = unsafe { _mm256_cvtepi8_epi32(half) };
+            // SAFETY: the same.
+            unsafe { _mm256_cvtepi32_ps(wide) }
+        })
     }
 
     #[inline(always)]
     fn store(self, value: [__m256; 2], line: &mut [f32; PANEL_WIDTH]) {
-        for (half, value) in bytemuck::cast_mut::<_, [[f32; 8]; 2]>(line).iter_mut().zip(value) {
+        for (half, value) in bytemuck::cast_mut::<_, [[f32; HALF]; 2]>(line).iter_mut().zip(value) {
             // SAFETY: `self` proves AVX; the store writes the eight numbers of a half.
             unsafe { _mm256_storeu_ps(half.as_mut_ptr(), value) };
         }
@@ -63,12 +110,62 @@ impl Simd for Avx2 {
         std::array::from_fn(|half| unsafe { _mm256_fmadd_ps(factor, line[half], sum[half]) })
     }
 
-    fn run(self, source: Source<'_>, out: &mut ArrayViewMut2<'_, f32>) {
-        #[target_feature(enable = "avx2,fma")]
-        fn with_features(isa: Avx2, source: Source<'_>, out: &mut ArrayViewMut2<'_, f32>) {
-            run::<Avx2, 6, 1, 4, 3, 2, 1, 1>(isa, source, out);
-        }
-        // SAFETY: `self` proves AVX2 and FMA.
-        unsafe { with_features(self, source, out) };
+    #[inline(always)]
+    fn transpose(self, lines: &mut [[f32; PANEL_WIDTH]; PANEL_WIDTH]) {
+        // SAFETY: `self` proves AVX2.
+        unsafe { transpose(lines) };
     }
+
+    #[inline(always)]
+    fn multiply_block(self, block: &Block<'_>) {
+        block.multiply::<Self, 6, 1, 4, 3, 2, 1, 1>(self);
+    }
+
+    fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx2,fma,f16c")]
+        fn with_features<K: Kernel>(isa: Avx2, kernel: K) -> K::Output {
+            kernel.run(isa)
+        }
+        // SAFETY: `self` proves AVX2, FMA and F16C.
+        unsafe { with_features(self, kernel) }
+    }
+}
+
+/// The four 8 × 8 quarters, each transposed, the two off the diagonal swapped.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn transpose(lines: &mut [[f32; PANEL_WIDTH]; PANEL_WIDTH]) {
+    let [top_left, top_right, bottom_left, bottom_right] =
+        [(0, 0), (0, HALF), (HALF, 0), (HALF, HALF)].map(|(row, column)| transposed_quarter(lines, row, column));
+    let quarters = [(0, 0, top_left), (HALF, 0, top_right), (0, HALF, bottom_left), (HALF, HALF, bottom_right)];
+    for (row, column, quarter) in quarters {
+        for (line, half) in lines[row..row + HALF].iter_mut().zip(quarter) {
+            // SAFETY: the store writes the eight numbers of a half line.
+            unsafe { _mm256_storeu_ps(line[column..column + HALF].as_mut_ptr(), half) };
+        }
+    }
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn transposed_quarter(lines: &[[f32; PANEL_WIDTH]; PANEL_WIDTH], row: usize, column: usize) -> [__m256; HALF] {
+    // SAFETY: the load reads the eight numbers of a half line.
+    let r: [__m256; HALF] =
+        std::array::from_fn(|i| unsafe { _mm256_loadu_ps(lines[row + i][column..column + HALF].as_ptr()) });
+    let mut quads = r;
+    for q in 0..2 {
+        let [a, b, c, d] = [r[4 * q], r[4 * q + 1], r[4 * q + 2], r[4 * q + 3]];
+        let (ab_low, ab_high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+        let (cd_low, cd_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+        let pair = |ab: __m256, cd: __m256| {
+            let (ab, cd) = (_mm256_castps_pd(ab), _mm256_castps_pd(cd));
+            [_mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd)), _mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd))]
+        };
+        [quads[4 * q], quads[4 * q + 1]] = pair(ab_low, cd_low);
+        [quads[4 * q + 2], quads[4 * q + 3]] = pair(ab_high, cd_high);
+    }
+    std::array::from_fn(|i| {
+        let (upper, lower) = (quads[i % 4], quads[4 + i % 4]);
+        if i < 4 { _mm256_permute2f128_ps::<0x20>(upper, lower) } else { _mm256_permute2f128_ps::<0x31>(upper, lower) }
+    })
 }

@@ -1,13 +1,19 @@
 //! AVX-512F: sixteen numbers are one register.
 #![allow(unsafe_code)]
 
-use std::arch::x86_64::{__m512, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_storeu_ps};
+use std::arch::x86_64::{
+    __m128i, __m256i, __m512, _mm_loadu_si128, _mm256_loadu_si256, _mm512_castpd_ps, _mm512_castps_pd,
+    _mm512_castsi512_ps, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_shuffle_f32x4, _mm512_slli_epi32,
+    _mm512_storeu_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+};
 
-use ndarray::ArrayViewMut2;
+use half::{bf16, f16};
 
 use super::{
     packed::PANEL_WIDTH,
-    schedule::{Simd, Source, run},
+    simd::{Kernel, Simd},
+    tile::Block,
 };
 
 /// The proof that the machine has AVX-512F: made by [`detect`](Self::detect) only.
@@ -38,6 +44,36 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn load_f16(self, line: &[f16; PANEL_WIDTH]) -> __m512 {
+        // SAFETY: `self` proves AVX, which is part of AVX-512F; the load reads the 32 bytes of sixteen numbers.
+        let line: __m256i = unsafe { _mm256_loadu_si256(line.as_ptr().cast()) };
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_cvtph_ps(line) }
+    }
+
+    #[inline(always)]
+    fn load_bf16(self, line: &[bf16; PANEL_WIDTH]) -> __m512 {
+        // SAFETY: `self` proves AVX, which is part of AVX-512F; the load reads the 32 bytes of sixteen numbers.
+        let line: __m256i = unsafe { _mm256_loadu_si256(line.as_ptr().cast()) };
+        // SAFETY: `self` proves AVX-512F.
+        let wide = unsafe { _mm512_cvtepu16_epi32(line) };
+        // SAFETY: the same.
+        let upper = unsafe { _mm512_slli_epi32(wide, 16) };
+        // SAFETY: the same.
+        unsafe { _mm512_castsi512_ps(upper) }
+    }
+
+    #[inline(always)]
+    fn load_i8(self, line: &[i8; PANEL_WIDTH]) -> __m512 {
+        // SAFETY: SSE2 is part of every x86-64; the load reads the sixteen bytes.
+        let line: __m128i = unsafe { _mm_loadu_si128(line.as_ptr().cast()) };
+        // SAFETY: `self` proves AVX-512F.
+        let wide = unsafe { _mm512_cvtepi8_epi32(line) };
+        // SAFETY: the same.
+        unsafe { _mm512_cvtepi32_ps(wide) }
+    }
+
+    #[inline(always)]
     fn store(self, value: __m512, line: &mut [f32; PANEL_WIDTH]) {
         // SAFETY: `self` proves AVX-512F; the store writes sixteen numbers.
         unsafe { _mm512_storeu_ps(line.as_mut_ptr(), value) };
@@ -61,12 +97,61 @@ impl Simd for Avx512 {
         unsafe { _mm512_fmadd_ps(factor, line, sum) }
     }
 
-    fn run(self, source: Source<'_>, out: &mut ArrayViewMut2<'_, f32>) {
+    #[inline(always)]
+    fn transpose(self, lines: &mut [[f32; PANEL_WIDTH]; PANEL_WIDTH]) {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { transpose(lines) };
+    }
+
+    #[inline(always)]
+    fn multiply_block(self, block: &Block<'_>) {
+        block.multiply::<Self, 6, 4, 8, 8, 4, 4, 4>(self);
+    }
+
+    fn run<K: Kernel>(self, kernel: K) -> K::Output {
         #[target_feature(enable = "avx512f")]
-        fn with_features(isa: Avx512, source: Source<'_>, out: &mut ArrayViewMut2<'_, f32>) {
-            run::<Avx512, 6, 4, 8, 8, 4, 4, 4>(isa, source, out);
+        fn with_features<K: Kernel>(isa: Avx512, kernel: K) -> K::Output {
+            kernel.run(isa)
         }
         // SAFETY: `self` proves AVX-512F.
-        unsafe { with_features(self, source, out) };
+        unsafe { with_features(self, kernel) }
+    }
+}
+
+/// Four rounds, each of which swaps the off-diagonal quarters of ever larger squares: pairs of lines, pairs of pairs, and
+/// then whole quarters of registers.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn transpose(lines: &mut [[f32; PANEL_WIDTH]; PANEL_WIDTH]) {
+    // SAFETY: the load reads the sixteen numbers of a line.
+    let r: [__m512; 16] = std::array::from_fn(|i| unsafe { _mm512_loadu_ps(lines[i].as_ptr()) });
+    // Columns {0, 1, 2, 3} + 4·quarter of lines 4·q … 4·q + 3, transposed within each quarter of a register.
+    let mut quads = r;
+    for q in 0..4 {
+        let [a, b, c, d] = [r[4 * q], r[4 * q + 1], r[4 * q + 2], r[4 * q + 3]];
+        let (ab_low, ab_high) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+        let (cd_low, cd_high) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+        let pair = |ab: __m512, cd: __m512| {
+            let (ab, cd) = (_mm512_castps_pd(ab), _mm512_castps_pd(cd));
+            [_mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)), _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd))]
+        };
+        [quads[4 * q], quads[4 * q + 1]] = pair(ab_low, cd_low);
+        [quads[4 * q + 2], quads[4 * q + 3]] = pair(ab_high, cd_high);
+    }
+    for j in 0..4 {
+        let [a, b, c, d] = [quads[j], quads[4 + j], quads[8 + j], quads[12 + j]];
+        // Quarters 0 and 2, and 1 and 3, of lines a, b and of c, d.
+        let (ab_even, ab_odd) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+        let (cd_even, cd_odd) = (_mm512_shuffle_f32x4::<0x88>(c, d), _mm512_shuffle_f32x4::<0xdd>(c, d));
+        let columns = [
+            _mm512_shuffle_f32x4::<0x88>(ab_even, cd_even),
+            _mm512_shuffle_f32x4::<0x88>(ab_odd, cd_odd),
+            _mm512_shuffle_f32x4::<0xdd>(ab_even, cd_even),
+            _mm512_shuffle_f32x4::<0xdd>(ab_odd, cd_odd),
+        ];
+        for (quarter, column) in columns.into_iter().enumerate() {
+            // SAFETY: the store writes the sixteen numbers of a line.
+            unsafe { _mm512_storeu_ps(lines[4 * quarter + j].as_mut_ptr(), column) };
+        }
     }
 }

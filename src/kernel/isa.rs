@@ -4,7 +4,10 @@ use std::fmt;
 
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
-use super::{portable::Portable, schedule::Simd};
+use super::{
+    portable::Portable,
+    simd::{Kernel, Simd},
+};
 
 /// An instruction set that this machine has: the proof that kernels for it may run.
 ///
@@ -23,11 +26,11 @@ use super::{portable::Portable, schedule::Simd};
 /// assert_eq!(supported.last().map(ToString::to_string), Some("portable".to_owned()));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Isa(pub(super) Level);
+pub struct Isa(Level);
 
 /// The instruction sets that there are kernels for; those of other machines are not even named here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Level {
+enum Level {
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
     #[cfg(target_arch = "x86_64")]
@@ -52,6 +55,17 @@ impl Isa {
     #[must_use]
     pub fn best() -> Self {
         Self::supported().next().unwrap_or(Self(Level::Portable(Portable)))
+    }
+
+    /// Runs a kernel with this instruction set.
+    pub(super) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512(isa) => isa.run(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2(isa) => isa.run(kernel),
+            Level::Portable(isa) => isa.run(kernel),
+        }
     }
 }
 

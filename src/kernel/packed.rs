@@ -1,24 +1,67 @@
-//! The projection D·V in the order in which the kernel reads it.
+//! Matrices in the order in which the kernel reads them.
 
+#![allow(unsafe_code)]
+
+use bytemuck::{Pod, Zeroable};
 use ndarray::{ArrayView1, ArrayView2};
 
 /// Columns of a panel: one 64-byte cache line of `f32`.
 pub(crate) const PANEL_WIDTH: usize = 16;
 
 /// One row of a panel, on a cache line of its own.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(C, align(64))]
 pub(crate) struct PanelRow(pub(crate) [f32; PANEL_WIDTH]);
 
-const ZERO: PanelRow = PanelRow([0.0; PANEL_WIDTH]);
+// SAFETY: sixteen numbers of four bytes fill the 64 bytes, and all zeros are numbers.
+unsafe impl Zeroable for PanelRow {}
+// SAFETY: the same: no padding, any bytes are numbers, and it is `repr(C)` and `Copy`.
+unsafe impl Pod for PanelRow {}
 
-/// A matrix \[rank × dim\] and a bias \[dim\], cut into panels of 16 columns.
+/// A matrix \[depth × width\], cut into panels of 16 columns.
 ///
-/// A panel is \[rank × 16\] and contiguous, so that the kernel reads it from front to back whatever `dim` is: row-major rows
-/// would lie `dim` numbers apart, at power-of-two distances that share cache sets. The last panel is filled up with zeros.
+/// A panel is \[depth × 16\] and contiguous, so that the kernel reads it from front to back whatever `width` is: row-major
+/// rows would lie `width` numbers apart, at power-of-two distances that share cache sets. The last panel is filled up with
+/// zeros.
+#[derive(Clone, Copy)]
+pub(super) struct Panels<'a> {
+    lines: &'a [PanelRow],
+    depth: usize,
+    width: usize,
+}
+
+impl<'a> Panels<'a> {
+    pub(super) fn new(lines: &'a [PanelRow], depth: usize, width: usize) -> Self {
+        assert_eq!(lines.len(), width.div_ceil(PANEL_WIDTH) * depth);
+        Self { lines, depth, width }
+    }
+
+    #[inline(always)]
+    pub(super) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    #[inline(always)]
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    #[inline(always)]
+    pub(super) fn len(&self) -> usize {
+        self.width.div_ceil(PANEL_WIDTH)
+    }
+
+    /// Sixteen columns, \[depth\].
+    #[inline(always)]
+    pub(super) fn panel(&self, panel: usize) -> &'a [PanelRow] {
+        &self.lines[panel * self.depth..][..self.depth]
+    }
+}
+
+/// The projection diag(D)·V \[rank × dim\] and a bias \[dim\], packed once for all lookups.
 #[derive(Clone, PartialEq)]
 pub(crate) struct PackedProjection {
-    panels: Vec<PanelRow>,
+    lines: Vec<PanelRow>,
     bias: Option<Vec<PanelRow>>,
     rank: usize,
     dim: usize,
@@ -28,45 +71,36 @@ impl PackedProjection {
     pub(crate) fn new(projection: ArrayView2<'_, f32>, bias: Option<ArrayView1<'_, f32>>) -> Self {
         let (rank, dim) = projection.dim();
         let num_panels = dim.div_ceil(PANEL_WIDTH);
-        let mut panels = vec![ZERO; num_panels * rank];
+        let mut lines = vec![PanelRow::default(); num_panels * rank];
         for (k, row) in projection.rows().into_iter().enumerate() {
             for (j, &value) in row.iter().enumerate() {
-                panels[j / PANEL_WIDTH * rank + k].0[j % PANEL_WIDTH] = value;
+                lines[j / PANEL_WIDTH * rank + k].0[j % PANEL_WIDTH] = value;
             }
         }
         let bias = bias.map(|bias| {
-            let mut packed = vec![ZERO; num_panels];
+            let mut packed = vec![PanelRow::default(); num_panels];
             for (j, &value) in bias.iter().enumerate() {
                 packed[j / PANEL_WIDTH].0[j % PANEL_WIDTH] = value;
             }
             packed
         });
-        Self { panels, bias, rank, dim }
+        Self { lines, bias, rank, dim }
     }
 
-    pub(crate) fn rank(&self) -> usize {
+    pub(super) fn rank(&self) -> usize {
         self.rank
     }
 
-    pub(crate) fn dim(&self) -> usize {
+    pub(super) fn dim(&self) -> usize {
         self.dim
     }
 
-    pub(crate) fn num_panels(&self) -> usize {
-        self.dim.div_ceil(PANEL_WIDTH)
+    pub(super) fn panels(&self) -> Panels<'_> {
+        Panels::new(&self.lines, self.rank, self.dim)
     }
 
-    pub(crate) fn has_bias(&self) -> bool {
-        self.bias.is_some()
-    }
-
-    /// Sixteen columns, \[rank\].
-    pub(crate) fn panel(&self, panel: usize) -> &[PanelRow] {
-        &self.panels[panel * self.rank..][..self.rank]
-    }
-
-    /// The bias of sixteen columns, zeros when there is none.
-    pub(crate) fn bias(&self, panel: usize) -> &PanelRow {
-        self.bias.as_ref().map_or(&ZERO, |bias| &bias[panel])
+    /// A line for each panel.
+    pub(super) fn bias(&self) -> Option<&[PanelRow]> {
+        self.bias.as_deref()
     }
 }

@@ -1,10 +1,11 @@
 //! Safe code that every target compiles to its own vectors.
 
-use ndarray::ArrayViewMut2;
+use half::{bf16, f16, slice::HalfFloatSliceExt};
 
 use super::{
     packed::PANEL_WIDTH,
-    schedule::{Simd, Source, run},
+    simd::{Kernel, Simd},
+    tile::Block,
 };
 
 /// No more than what the target has been compiled for, and so on every machine.
@@ -24,6 +25,23 @@ impl Simd for Portable {
     #[inline(always)]
     fn load(self, line: &[f32; PANEL_WIDTH]) -> [f32; PANEL_WIDTH] {
         *line
+    }
+
+    #[inline(always)]
+    fn load_f16(self, line: &[f16; PANEL_WIDTH]) -> [f32; PANEL_WIDTH] {
+        let mut wide = [0.0; PANEL_WIDTH];
+        line.convert_to_f32_slice(&mut wide);
+        wide
+    }
+
+    #[inline(always)]
+    fn load_bf16(self, line: &[bf16; PANEL_WIDTH]) -> [f32; PANEL_WIDTH] {
+        line.map(|number| f32::from_bits(u32::from(number.to_bits()) << 16))
+    }
+
+    #[inline(always)]
+    fn load_i8(self, line: &[i8; PANEL_WIDTH]) -> [f32; PANEL_WIDTH] {
+        line.map(f32::from)
     }
 
     #[inline(always)]
@@ -49,7 +67,20 @@ impl Simd for Portable {
         sum
     }
 
-    fn run(self, source: Source<'_>, out: &mut ArrayViewMut2<'_, f32>) {
-        run::<Self, 2, 1, 1, 1, 1, 1, 1>(self, source, out);
+    #[inline(always)]
+    fn transpose(self, lines: &mut [[f32; PANEL_WIDTH]; PANEL_WIDTH]) {
+        let columns = *lines;
+        for (i, line) in lines.iter_mut().enumerate() {
+            *line = columns.map(|column| column[i]);
+        }
+    }
+
+    #[inline(always)]
+    fn multiply_block(self, block: &Block<'_>) {
+        block.multiply::<Self, 2, 1, 1, 1, 1, 1, 1>(self);
+    }
+
+    fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
     }
 }

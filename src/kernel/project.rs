@@ -1,22 +1,29 @@
 //! The doors to rows times the packed projection.
 
-use ndarray::{ArrayViewMut2, Axis};
+#![allow(unsafe_code)]
+
+use ndarray::ArrayViewMut2;
 
 use super::{
     Isa, PackedProjection,
-    isa::Level,
-    repeats::{CHUNK, Repeats},
-    schedule::{Simd, Source},
+    hot::HotRows,
+    multiply::{MULTIPLICATIONS_PER_NANOSECOND, Source, multiply},
+    output::OutRows,
+    parallel::for_each_range,
+    plan::{CHUNK, Plan},
+    rows::NANOSECONDS_PER_NUMBER,
+    tile::Start,
 };
-use crate::TokenId;
+use crate::{TokenId, rows::Numbers};
 
 /// What a lookup does with ids that occur in it more than once.
 ///
 /// The result is the same to the bit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RepeatedIds {
-    /// Computes each row once and copies it where it occurs again, unless finding out costs more than it could save: for
-    /// few ids, and for products of less than 16,384 multiplications a row.
+    /// Computes each row once and copies it where it occurs again, unless finding out costs more than it saves: for few
+    /// ids, and where the ids seen so far in the call repeat too seldom.
     #[default]
     Automatic,
     /// Computes each row once.
@@ -25,47 +32,110 @@ pub enum RepeatedIds {
     Compute,
 }
 
-/// A product of so many multiplications takes 50 times as long as finding out whether an id is a repeat.
-const WORTHWHILE: usize = 1 << 14;
-/// Fewer ids hardly repeat.
-const FEW_IDS: usize = 32;
+/// Whether it pays to look for repeated ids, from what a row takes to compute, to copy and to be looked for, all in
+/// nanoseconds, and from the share of repeats that the call has seen so far.
+struct Gain {
+    compute: f64,
+    copy: f64,
+    seen: usize,
+    repeats: usize,
+}
 
-impl RepeatedIds {
-    fn copies(self, num_ids: usize, projection: &PackedProjection) -> bool {
-        match self {
-            Self::Automatic => num_ids >= FEW_IDS && projection.rank() * projection.dim() >= WORTHWHILE,
-            Self::Copy => true,
-            Self::Compute => false,
+impl Gain {
+    /// Looking for one id.
+    const FIND: f64 = 8.0;
+    /// The share of the time of a call that may go into looking in vain.
+    const AT_STAKE: f64 = 0.02;
+    /// Fewer ids hardly repeat.
+    const FEW_IDS: usize = 32;
+
+    fn new(rank: usize, dim: usize) -> Self {
+        let compute = (rank * dim) as f64 / MULTIPLICATIONS_PER_NANOSECOND;
+        Self { compute, copy: dim as f64 * NANOSECONDS_PER_NUMBER, seen: 0, repeats: 0 }
+    }
+
+    /// Among how many of the next ids to look for repeats, if at all, when there are so many left.
+    fn ids_to_try(&self, left: usize) -> Option<usize> {
+        if self.seen == 0 {
+            let at_stake = Self::AT_STAKE * self.compute * left as f64 / Self::FIND;
+            return (left >= Self::FEW_IDS && at_stake >= Self::FEW_IDS as f64).then(|| left.min(at_stake as usize));
         }
+        let saved = self.repeats as f64 * (self.compute - self.copy);
+        (saved > self.seen as f64 * Self::FIND).then_some(left)
     }
 }
 
-/// Row `ids[i]` of `rows` \[m, rank\], times the projection, plus the bias, into row i of `out` \[n, dim\].
-///
-/// Repeated ids are computed again where `out` is not contiguous.
+/// Row `ids[i]` of a table, in rank space: what [`project_rows`] reads.
+#[derive(Clone, Copy)]
+pub(crate) struct GatheredRows<'a> {
+    /// \[m, rank\]
+    pub(crate) rows: Numbers<'a>,
+    pub(crate) ids: &'a [TokenId],
+    pub(crate) repeated_ids: RepeatedIds,
+    pub(crate) hot_rows: Option<&'a HotRows>,
+}
+
+/// Row `ids[i]`, times the projection, plus the bias, into row i of `out` \[n, dim\].
 pub(crate) fn project_rows(
     isa: Isa,
-    rows: &[f32],
-    ids: &[TokenId],
-    repeated_ids: RepeatedIds,
+    gathered: GatheredRows<'_>,
     projection: &PackedProjection,
     out: &mut ArrayViewMut2<'_, f32>,
 ) {
-    let source = Source { rows, ids: None, bias_weights: None, projection, positions: None };
-    if !repeated_ids.copies(ids.len(), projection) || out.as_slice_mut().is_none() {
-        return run(isa, Source { ids: Some(ids), ..source }, out);
+    let GatheredRows { rows, ids, repeated_ids, hot_rows } = gathered;
+    assert_eq!(out.nrows(), ids.len());
+    let source = Source { ids: Some(ids), ..whole_rows(rows, projection) };
+    let mut gain = Gain::new(projection.rank(), projection.dim());
+    let mut start = 0;
+    while start < ids.len() {
+        let left = ids.len() - start;
+        let try_repeats = match repeated_ids {
+            RepeatedIds::Automatic => gain.ids_to_try(left),
+            RepeatedIds::Copy => Some(left),
+            RepeatedIds::Compute => None,
+        };
+        let len =
+            if try_repeats.is_none() && hot_rows.is_none() { left } else { try_repeats.unwrap_or(left).min(CHUNK) };
+        let ids = &ids[start..start + len];
+        let mut out = out.slice_mut(ndarray::s![start..start + len, ..]);
+        let out = OutRows::new(&mut out);
+        if try_repeats.is_none() && hot_rows.is_none() {
+            // SAFETY: `out` is borrowed mutably from the caller.
+            unsafe { multiply(isa, Source { ids: Some(ids), ..source }, len, out) };
+        } else {
+            Plan::with_scratch(|plan| {
+                plan.make(ids, hot_rows, try_repeats.is_some());
+                gain.seen += len;
+                gain.repeats += plan.repeats.len();
+                let source = Source { ids: Some(&plan.ids), positions: Some(&plan.positions), ..source };
+                // SAFETY: `out` is borrowed mutably from the caller; no two positions are equal.
+                unsafe { multiply(isa, source, plan.ids.len(), out) };
+                // SAFETY: the rows that have just been computed are read, the others, each named once, are written.
+                unsafe { copy_rows(plan, hot_rows, out) };
+            });
+        }
+        start += len;
     }
-    let dim = out.ncols();
-    Repeats::with_scratch(|repeats| {
-        for (ids, mut out) in ids.chunks(CHUNK).zip(out.axis_chunks_iter_mut(Axis(0), CHUNK)) {
-            repeats.find(ids);
-            let source = Source { ids: Some(&repeats.ids), positions: Some(&repeats.positions), ..source };
-            run(isa, source, &mut out);
-            let Some(out) = out.as_slice_mut() else { continue };
-            for &(place, first) in &repeats.copies {
-                let first = first as usize * dim;
-                out.copy_within(first..first + dim, place as usize * dim);
-            }
+}
+
+/// Copies the rows that a plan does not compute, on several threads where it pays.
+///
+/// # Safety
+/// Nobody else touches `out`. The rows that the plan computes are there.
+unsafe fn copy_rows(plan: &Plan, hot_rows: Option<&HotRows>, out: OutRows<'_>) {
+    let nanoseconds = out.columns() as f64 * NANOSECONDS_PER_NUMBER;
+    for_each_range(plan.repeats.len(), 1, nanoseconds, |range| {
+        for &(place, first) in &plan.repeats[range] {
+            // SAFETY: a repeat stands behind the first of its id, which is computed, so that no copy writes it; every place
+            // is in the plan once.
+            unsafe { out.copy(first as usize, place as usize) };
+        }
+    });
+    let Some(hot_rows) = hot_rows else { return };
+    for_each_range(plan.hot.len(), 1, nanoseconds, |range| {
+        for &(place, row) in &plan.hot[range] {
+            // SAFETY: every place is in the plan once.
+            unsafe { out.write(place as usize, hot_rows.row(row)) };
         }
     });
 }
@@ -74,20 +144,26 @@ pub(crate) fn project_rows(
 /// into the same row of `out` \[n, dim\].
 pub(crate) fn project(
     isa: Isa,
-    rows: &[f32],
+    rows: Numbers<'_>,
     bias_weights: Option<&[f32]>,
     projection: &PackedProjection,
     out: &mut ArrayViewMut2<'_, f32>,
 ) {
-    run(isa, Source { rows, ids: None, bias_weights, projection, positions: None }, out);
+    let source = Source { factors: bias_weights, ..whole_rows(rows, projection) };
+    // SAFETY: `out` is borrowed mutably from the caller.
+    unsafe { multiply(isa, source, out.nrows(), OutRows::new(out)) };
 }
 
-fn run(isa: Isa, source: Source<'_>, out: &mut ArrayViewMut2<'_, f32>) {
-    match isa.0 {
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx512(isa) => isa.run(source, out),
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx2(isa) => isa.run(source, out),
-        Level::Portable(isa) => isa.run(source, out),
+/// All rows in order, times the projection, plus the bias.
+pub(super) fn whole_rows<'a>(rows: Numbers<'a>, projection: &'a PackedProjection) -> Source<'a> {
+    Source {
+        rows,
+        stride: projection.rank(),
+        offset: 0,
+        ids: None,
+        panels: projection.panels(),
+        start: projection.bias().map_or(Start::Zero, Start::Bias),
+        factors: None,
+        positions: None,
     }
 }

@@ -1,57 +1,86 @@
-//! Rows that are copied or added up as they are.
+//! Rows that are copied as they are, widened where they are narrow.
+
+#![allow(unsafe_code)]
+
+use std::ops::Range;
 
 use ndarray::ArrayViewMut2;
 
-use super::prefetch::prefetch;
-use crate::{TokenId, rows::Rows};
+use super::{
+    Isa,
+    output::OutRows,
+    packed::PANEL_WIDTH,
+    parallel::for_each_range,
+    prefetch::prefetch,
+    simd::{Kernel, Number, Simd, load_part, widen, with_numbers},
+};
+use crate::{
+    TokenId,
+    rows::{Numbers, Rows},
+};
 
-/// How many rows ahead of the copy the next ones are asked for: far enough to hide the way to memory, near enough to
+/// How many rows ahead of their use the next ones are asked for: far enough to hide the way to memory, near enough to
 /// stay in the first-level cache.
-const AHEAD: usize = 8;
+pub(super) const AHEAD: usize = 8;
+
+/// Bytes of a row that are asked for line by line: what follows in a longer one, the machine guesses sooner than we ask.
+pub(super) const MAX_PREFETCH: usize = 1536;
+
+/// What a number takes that is read from a large table, about.
+pub(super) const NANOSECONDS_PER_NUMBER: f64 = 0.3;
+
+/// Rows that a thread takes at least.
+const UNIT: usize = 16;
 
 /// Row `ids[i]` of the table into row i of `out`.
-pub(crate) fn copy_rows(table: &Rows<'_>, ids: &[TokenId], out: &mut ArrayViewMut2<'_, f32>) {
-    let dim = table.shape()[1];
-    let contiguous = table.as_view().and_then(|view| view.to_slice()).zip(out.as_slice_mut());
-    let Some((table, out)) = contiguous else {
-        return table.copy_rows_into(ids.iter().map(|&id| id as usize), out.rows_mut().into_iter());
-    };
-    let row = |id: TokenId| &table[id as usize * dim..][..dim];
-    for (i, (&id, out)) in ids.iter().zip(out.chunks_exact_mut(dim)).enumerate() {
-        if let Some(&next) = ids.get(i + AHEAD) {
-            prefetch(row(next), usize::MAX);
-        }
-        out.copy_from_slice(row(id));
+pub(crate) fn copy_rows(isa: Isa, table: &Rows<'_>, ids: &[TokenId], out: &mut ArrayViewMut2<'_, f32>) {
+    match table.numbers() {
+        Some(numbers) => copy_stored_rows(isa, numbers, ids, out),
+        None => table.copy_rows_into(ids.iter().map(|&id| id as usize), out.rows_mut().into_iter()),
     }
 }
 
-/// Rows that are added up before they are added to the sum, so that a long sum does not swallow single rows.
-pub(crate) const POOLED_TOGETHER: usize = 64;
-
-/// Σ weightᵢ · row `ids[i]` of `rows` \[n, width\] into `out` \[width\], in the order of the ids, in sums of
-/// [`POOLED_TOGETHER`] rows.
-pub(crate) fn pool_rows(rows: &[f32], weighted_ids: impl Iterator<Item = (TokenId, f32)>, out: &mut [f32]) {
-    let width = out.len();
-    let mut partial = Vec::new();
-    out.fill(0.0);
-    for (i, (id, weight)) in weighted_ids.enumerate() {
-        if i > 0 && i.is_multiple_of(POOLED_TOGETHER) {
-            add(&partial, out);
-            partial.clear();
-            partial.resize(width, 0.0);
-        }
-        // The first sum is the whole of a short bag: it needs no place of its own.
-        let sum: &mut [f32] = if i < POOLED_TOGETHER { out } else { &mut partial };
-        let row = &rows[id as usize * width..][..width];
-        for (sum, &number) in sum.iter_mut().zip(row) {
-            *sum += weight * number;
-        }
-    }
-    add(&partial, out);
+/// Row `ids[i]` of the numbers into row i of `out`.
+pub(crate) fn copy_stored_rows(isa: Isa, numbers: Numbers<'_>, ids: &[TokenId], out: &mut ArrayViewMut2<'_, f32>) {
+    assert_eq!(out.nrows(), ids.len());
+    let out = OutRows::new(out);
+    for_each_range(ids.len(), UNIT, out.columns() as f64 * NANOSECONDS_PER_NUMBER, |range| {
+        with_numbers!(numbers, |numbers| isa.run(Copy { numbers, ids, range, out }));
+    });
 }
 
-fn add(numbers: &[f32], out: &mut [f32]) {
-    for (sum, &number) in out.iter_mut().zip(numbers) {
-        *sum += number;
+struct Copy<'a, T> {
+    numbers: &'a [T],
+    ids: &'a [TokenId],
+    range: Range<usize>,
+    /// Borrowed mutably by [`copy_stored_rows`], which gives every row to one thread.
+    out: OutRows<'a>,
+}
+
+impl<T: Number> Kernel for Copy<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) {
+        let width = self.out.columns();
+        let row = |id: TokenId| &self.numbers[id as usize * width..][..width];
+        for i in self.range {
+            if let Some(&next) = self.ids.get(i + AHEAD) {
+                prefetch(row(next), MAX_PREFETCH);
+            }
+            let row = row(self.ids[i]);
+            if self.out.has_slices() {
+                // SAFETY: row i is this thread's: see the field.
+                widen(isa, row, unsafe { self.out.slice(i) });
+            } else {
+                for (column, piece) in (0..).step_by(PANEL_WIDTH).zip(row.chunks(PANEL_WIDTH)) {
+                    let mut numbers = [0.0; PANEL_WIDTH];
+                    isa.store(load_part(isa, piece), &mut numbers);
+                    let columns = self.out.columns_of(column..column + piece.len());
+                    // SAFETY: the same.
+                    unsafe { columns.write(i, &numbers[..piece.len()]) };
+                }
+            }
+        }
     }
 }

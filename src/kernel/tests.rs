@@ -1,16 +1,21 @@
 //! Every instruction set of this machine against the naive loop in `f64`.
 
-use ndarray::{Array1, Array2, ArrayView2, s};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, s};
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 
-use super::{Isa, PackedProjection, RepeatedIds, project, project_rows};
-use crate::TokenId;
+use super::{GatheredRows, HotRows, Isa, PackedProjection, RepeatedIds, project, project_rows};
+use crate::{Dtype, TokenId, factors::Storage};
+
+mod pooling;
+mod products;
+mod simd;
 
 /// Names an instruction set that must be among those tested, so that a machine that lacks it fails instead of skipping.
 const EXPECTED_ISA: &str = "FACTORIZED_EMBEDDING_EXPECTED_ISA";
 
 struct Case {
     rows: Array2<f32>,
+    stored: Storage,
     ids: Vec<TokenId>,
     projection: Array2<f32>,
     bias: Option<Array1<f32>>,
@@ -26,15 +31,40 @@ impl Case {
         let bias = with_bias.then(|| Array1::from_shape_simple_fn(dim, &mut number));
         let bias_weights = with_bias.then(|| (0..31).map(|_| number()).collect());
         let ids = (0..n).map(|_| rng.random_range(0..31)).collect();
-        Self { rows, ids, projection, bias, bias_weights }
+        Self { stored: Storage::F32(rows.clone()), rows, ids, projection, bias, bias_weights }
+    }
+
+    /// The same with rows stored as another type, and the rows that these stand for (scales, which belong to the
+    /// projection, left out).
+    fn stored_as(self, dtype: Dtype) -> Self {
+        let stored = self.stored.to_dtype(dtype).expect("numbers of at most 1");
+        let rows = match &stored {
+            Storage::Int8 { codes, .. } => codes.mapv(f32::from),
+            other => other.to_f32().into_owned(),
+        };
+        Self { stored, rows, ..self }
     }
 
     fn packed(&self) -> PackedProjection {
         PackedProjection::new(self.projection.view(), self.bias.as_ref().map(|bias| bias.view()))
     }
 
-    fn slice(&self) -> &[f32] {
-        self.rows.as_slice().expect("row-major")
+    fn look_up(
+        &self,
+        isa: Isa,
+        ids: &[TokenId],
+        repeated_ids: RepeatedIds,
+        hot_rows: Option<&HotRows>,
+        out: &mut ArrayViewMut2<'_, f32>,
+    ) {
+        let gathered = GatheredRows { rows: self.stored.numbers(), ids, repeated_ids, hot_rows };
+        project_rows(isa, gathered, &self.packed(), out);
+    }
+
+    fn looked_up(&self, isa: Isa, repeated_ids: RepeatedIds, hot_rows: Option<&HotRows>) -> Array2<f32> {
+        let mut out = poisoned((self.ids.len(), self.projection.ncols()));
+        self.look_up(isa, &self.ids, repeated_ids, hot_rows, &mut out.view_mut());
+        out
     }
 
     /// The value of an element of row i, and a bound of the error of summing it in `f32` in any order: as many roundings as
@@ -93,36 +123,51 @@ fn the_instruction_set_that_must_be_tested_is_there() {
     assert!(supported.contains(&expected), "{EXPECTED_ISA} is {expected}, this machine has {supported:?}");
 }
 
+fn poisoned(shape: (usize, usize)) -> Array2<f32> {
+    Array2::from_elem(shape, f32::NAN)
+}
+
+const DTYPES: [Dtype; 4] = [Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::Int8];
+
 #[test]
 fn gathered_rows_are_the_naive_sums() {
     for isa in Isa::supported() {
         for (n, rank, dim) in sizes() {
-            let case = Case::new(n, rank, dim, (n + dim) % 2 == 0, 1);
+            let case = Case::new(n, rank, dim, (n + dim) % 2 == 0, 1).stored_as(DTYPES[(n + dim) / 2 % 4]);
             let rows: Vec<usize> = case.ids.iter().map(|&id| id as usize).collect();
-            let packed = case.packed();
-            let mut out = Array2::from_elem((n, dim), f32::NAN);
-            project_rows(isa, case.slice(), &case.ids, RepeatedIds::Compute, &packed, &mut out.view_mut());
+            let out = case.looked_up(isa, RepeatedIds::Compute, None);
             case.check(isa, "contiguous", &rows, |_| 1.0, out.view());
 
             // Every other column, rows in reverse, of a wider array: nothing else may be touched.
-            let mut wide = Array2::from_elem((n, 2 * dim + 1), f32::NAN);
-            let mut strided = wide.slice_mut(s![..;-1, 1..;2]);
-            project_rows(isa, case.slice(), &case.ids, RepeatedIds::Compute, &packed, &mut strided);
-            assert_eq!(strided, out, "{isa} strided [{n}, {rank}, {dim}]");
-            assert!(wide.slice(s![.., ..;2]).iter().all(|value| value.is_nan()));
+            for repeated_ids in [RepeatedIds::Compute, RepeatedIds::Copy] {
+                let mut wide = poisoned((n, 2 * dim + 1));
+                let mut strided = wide.slice_mut(s![..;-1, 1..;2]);
+                case.look_up(isa, &case.ids, repeated_ids, None, &mut strided);
+                assert_eq!(strided, out, "{isa} strided [{n}, {rank}, {dim}]");
+                assert!(wide.slice(s![.., ..;2]).iter().all(|value| value.is_nan()));
+            }
 
             // Contiguous rows with a gap between them.
-            let mut padded = Array2::from_elem((n, dim + 3), f32::NAN);
-            project_rows(
-                isa,
-                case.slice(),
-                &case.ids,
-                RepeatedIds::Compute,
-                &packed,
-                &mut padded.slice_mut(s![.., ..dim]),
-            );
+            let mut padded = poisoned((n, dim + 3));
+            case.look_up(isa, &case.ids, RepeatedIds::Compute, None, &mut padded.slice_mut(s![.., ..dim]));
             assert_eq!(padded.slice(s![.., ..dim]), out, "{isa} padded [{n}, {rank}, {dim}]");
             assert!(padded.slice(s![.., dim..]).iter().all(|value| value.is_nan()));
+        }
+    }
+}
+
+#[test]
+fn every_type_at_every_rank_and_dim_gives_the_naive_sums() {
+    for isa in Isa::supported() {
+        for dtype in DTYPES {
+            for rank in (1..=34).chain([47, 48, 49, 63, 64, 65, 127, 128, 129]) {
+                for (n, dim) in [(1, 1), (5, 16), (7, 33), (30, 63), (2, 64), (25, 129)] {
+                    let case = Case::new(n, rank, dim, rank % 2 == 0, 5).stored_as(dtype);
+                    let rows: Vec<usize> = case.ids.iter().map(|&id| id as usize).collect();
+                    let what = format!("{dtype} rows");
+                    case.check(isa, &what, &rows, |_| 1.0, case.looked_up(isa, RepeatedIds::Compute, None).view());
+                }
+            }
         }
     }
 }
@@ -134,9 +179,10 @@ fn rows_in_order_take_their_own_weight_of_the_bias() {
             for with_bias in [false, true] {
                 let case = Case::new(0, rank, dim, with_bias, 2);
                 let rows: Vec<usize> = (0..31).collect();
-                let mut out = Array2::from_elem((31, dim), f32::NAN);
-                project(isa, case.slice(), case.bias_weights.as_deref(), &case.packed(), &mut out.view_mut());
-                let weight = |i: usize| case.bias_weights.as_ref().map_or(1.0, |weights| weights[i]);
+                let mut out = poisoned((31, dim));
+                let weights = case.bias_weights.as_deref();
+                project(isa, case.stored.numbers(), weights, &case.packed(), &mut out.view_mut());
+                let weight = |i: usize| weights.map_or(1.0, |weights| weights[i]);
                 case.check(isa, "in order", &rows, weight, out.view());
             }
         }
@@ -147,19 +193,21 @@ fn rows_in_order_take_their_own_weight_of_the_bias() {
 fn the_bits_of_a_row_depend_on_nothing_but_the_row() {
     for isa in Isa::supported() {
         for (rank, dim) in [(1, 1), (5, 16), (33, 40), (64, 384), (17, 143)] {
-            let case = Case::new(0, rank, dim, true, 3);
-            let packed = case.packed();
-            let look_up = |ids: &[TokenId]| {
-                let mut out = Array2::from_elem((ids.len(), dim), f32::NAN);
-                project_rows(isa, case.slice(), ids, RepeatedIds::Compute, &packed, &mut out.view_mut());
-                out
-            };
-            let alone = look_up(&[7]);
-            for n in 1..80 {
-                for position in [0, n / 2, n - 1] {
-                    let mut ids = vec![3; n];
-                    ids[position] = 7;
-                    assert_eq!(look_up(&ids).row(position), alone.row(0), "{isa} {position} of {n}, [{rank}, {dim}]");
+            for dtype in DTYPES {
+                let case = Case::new(0, rank, dim, true, 3).stored_as(dtype);
+                let look_up = |ids: &[TokenId]| {
+                    let mut out = poisoned((ids.len(), dim));
+                    case.look_up(isa, ids, RepeatedIds::Compute, None, &mut out.view_mut());
+                    out
+                };
+                let alone = look_up(&[7]);
+                for n in (1..32).chain([47, 48, 49, 72, 79]) {
+                    for position in [0, n / 2, n - 1] {
+                        let mut ids = vec![3; n];
+                        ids[position] = 7;
+                        let what = format!("{isa} {dtype} {position} of {n}, [{rank}, {dim}]");
+                        assert_eq!(look_up(&ids).row(position), alone.row(0), "{what}");
+                    }
                 }
             }
         }
@@ -167,20 +215,43 @@ fn the_bits_of_a_row_depend_on_nothing_but_the_row() {
 }
 
 #[test]
-fn copied_rows_have_the_bits_of_computed_ones() {
+fn copied_and_hot_rows_have_the_bits_of_computed_ones() {
     for isa in Isa::supported() {
         for (n, rank, dim) in sizes().chain([(8191, 3, 5), (8192, 3, 5), (8193, 3, 5), (20_000, 2, 17), (500, 96, 200)])
         {
             let case = Case::new(n, rank, dim, true, 4);
-            let packed = case.packed();
-            let look_up = |repeated_ids| {
-                let mut out = Array2::from_elem((n, dim), f32::NAN);
-                project_rows(isa, case.slice(), &case.ids, repeated_ids, &packed, &mut out.view_mut());
-                out
+            let computed = case.looked_up(isa, RepeatedIds::Compute, None);
+            let hot_ids = [3, 17, 0];
+            let mut hot = poisoned((3, dim));
+            case.look_up(isa, &hot_ids, RepeatedIds::Compute, None, &mut hot.view_mut());
+            let hot = HotRows::new(&hot_ids, hot.into_raw_vec_and_offset().0, 31, dim);
+            for repeated_ids in [RepeatedIds::Copy, RepeatedIds::Automatic, RepeatedIds::Compute] {
+                for hot_rows in [None, Some(&hot)] {
+                    let out = case.looked_up(isa, repeated_ids, hot_rows);
+                    assert_eq!(out, computed, "{isa} {repeated_ids:?} [{n}, {rank}, {dim}]");
+                }
+            }
+        }
+    }
+}
+
+/// The bits of a product are those of one thread, however many share it.
+#[cfg(feature = "rayon")]
+#[test]
+fn threads_change_no_bit() {
+    let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
+    let pools = [1, 2, 3, 5].map(pool);
+    for isa in Isa::supported() {
+        // Enough work for several threads.
+        for (n, rank, dim) in [(3000, 60, 100), (9000, 33, 70), (100, 31, 5000)] {
+            let case = Case::new(n, rank, dim, true, 6);
+            let look_up = |pool: &rayon::ThreadPool| {
+                pool.install(|| [RepeatedIds::Compute, RepeatedIds::Copy].map(|ids| case.looked_up(isa, ids, None)))
             };
-            let computed = look_up(RepeatedIds::Compute);
-            assert_eq!(look_up(RepeatedIds::Copy), computed, "{isa} [{n}, {rank}, {dim}]");
-            assert_eq!(look_up(RepeatedIds::Automatic), computed, "{isa} [{n}, {rank}, {dim}]");
+            let [alone, together @ ..] = pools.each_ref().map(look_up);
+            for out in together {
+                assert_eq!(out, alone, "{isa} [{n}, {rank}, {dim}]");
+            }
         }
     }
 }

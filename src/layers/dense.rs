@@ -7,11 +7,16 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, CowArray, Ix2, s};
 use super::{
     mask_padding,
     norms::inverse_norms,
-    pooling::{pool_slices, pool_tiles},
+    queries::{Queries, with_sums},
     search::{self, ScoreRows, all_scores, best_scores},
     unpadded_ranges,
 };
-use crate::{Bags, Dtype, Embedding, Pooling, Result, TokenId, TopK, embedding::check, kernel, rows::Rows};
+use crate::{
+    Bags, Dtype, Embedding, Isa, Pooling, Result, TokenId, TopK,
+    embedding::check,
+    kernel::{self, PooledRows, TableRows},
+    rows::{Numbers, Rows},
+};
 
 /// A dense table \[`vocab_size`, dim\]: what everything else is compared with.
 ///
@@ -38,6 +43,7 @@ use crate::{Bags, Dtype, Embedding, Pooling, Result, TokenId, TopK, embedding::c
 #[derive(Clone)]
 pub struct DenseEmbedding<'a> {
     rows: Rows<'a>,
+    isa: Isa,
     padding_id: Option<TokenId>,
     inverse_norms: OnceLock<Vec<f32>>,
 }
@@ -72,7 +78,7 @@ impl<'a> DenseEmbedding<'a> {
 
     fn from_rows(rows: Rows<'a>) -> Result<Self> {
         check::table("table [vocab_size, dim]", rows.shape())?;
-        Ok(Self { rows, padding_id: None, inverse_norms: OnceLock::new() })
+        Ok(Self { rows, isa: Isa::best(), padding_id: None, inverse_norms: OnceLock::new() })
     }
 
     /// Masks the row of an id wherever the table is read: see [Padding](Embedding#padding).
@@ -83,6 +89,12 @@ impl<'a> DenseEmbedding<'a> {
         check::padding_id(id, self.vocab_size())?;
         self.padding_id = Some(id);
         Ok(self)
+    }
+
+    /// Computes with another instruction set than the best: for tests, benches and bug reports.
+    #[must_use]
+    pub fn with_isa(self, isa: Isa) -> Self {
+        Self { isa, ..self }
     }
 
     /// The type of the stored numbers.
@@ -104,15 +116,31 @@ impl<'a> DenseEmbedding<'a> {
             Some(view) => view.slice_move(s![range, ..]).into(),
             None => {
                 let mut rows = Array2::zeros((range.len(), self.dim()));
-                self.rows.copy_rows_into(range, rows.rows_mut().into_iter());
+                let ids: Vec<TokenId> = (range.start as TokenId..range.end as TokenId).collect();
+                kernel::copy_rows(self.isa, &self.rows, &ids, &mut rows.view_mut());
                 rows.into()
             }
         }
     }
 
+    /// Calls `work` with the rows of a range and the number of the first of them: where they stand, if they stand row-major
+    /// in memory, or else copied in blocks.
+    fn for_each_block(&self, range: Range<usize>, mut work: impl FnMut(usize, TableRows<'_>)) {
+        let width = self.dim();
+        if let Some(rows) = self.rows.numbers() {
+            return work(range.start, TableRows { rows, width, first: range.start, len: range.len() });
+        }
+        for first in range.clone().step_by(search::BLOCK_ROWS) {
+            let rows = self.block(first..range.end.min(first + search::BLOCK_ROWS));
+            let rows = rows.as_standard_layout();
+            let numbers = Numbers::F32(rows.as_slice().unwrap_or_default());
+            work(first, TableRows { rows: numbers, width, first: 0, len: rows.nrows() });
+        }
+    }
+
     fn inverse_norms(&self) -> &[f32] {
         self.inverse_norms.get_or_init(|| {
-            inverse_norms(self.vocab_size(), self.dim(), |ids, out| kernel::copy_rows(&self.rows, ids, out))
+            inverse_norms(self.vocab_size(), self.dim(), |ids, out| kernel::copy_rows(self.isa, &self.rows, ids, out))
         })
     }
 }
@@ -141,7 +169,7 @@ impl Embedding for DenseEmbedding<'_> {
     fn lookup_into(&self, ids: &[TokenId], mut out: ArrayViewMut2<'_, f32>) -> Result<()> {
         check::shape("out [n, dim]", &out, (ids.len(), self.dim()))?;
         check::ids(ids, self.vocab_size())?;
-        kernel::copy_rows(&self.rows, ids, &mut out);
+        kernel::copy_rows(self.isa, &self.rows, ids, &mut out);
         mask_padding(ids, self.padding_id, &mut out);
         Ok(())
     }
@@ -149,12 +177,16 @@ impl Embedding for DenseEmbedding<'_> {
     fn bag_into(&self, bags: &Bags<'_>, mut out: ArrayViewMut2<'_, f32>) -> Result<()> {
         check::shape("out [b, dim]", &out, (bags.len(), self.dim()))?;
         check::ids(bags.ids(), self.vocab_size())?;
-        let table = self.rows.as_view().and_then(|view| view.to_slice());
-        match (table, out.as_slice_mut()) {
-            (Some(table), Some(out)) if bags.pooling() != Pooling::Max => {
-                pool_slices(table, self.dim(), bags, self.padding_id, out);
+        match self.rows.numbers() {
+            Some(rows) if bags.pooling() != Pooling::Max => {
+                kernel::pool(self.isa, PooledRows { rows, bags, padding_id: self.padding_id }, &mut out);
             }
-            _ => pool_tiles(bags, self.padding_id, |ids, tile| kernel::copy_rows(&self.rows, ids, tile), &mut out),
+            _ => {
+                let fill = |ids: &[TokenId], tile: &mut ArrayViewMut2<'_, f32>| {
+                    kernel::copy_rows(self.isa, &self.rows, ids, tile);
+                };
+                kernel::pool_tiles(bags, self.padding_id, fill, &mut out);
+            }
         }
         Ok(())
     }
@@ -162,11 +194,15 @@ impl Embedding for DenseEmbedding<'_> {
     fn soft_lookup_into(&self, weights: ArrayView2<'_, f32>, mut out: ArrayViewMut2<'_, f32>) -> Result<()> {
         check::columns("weights [n, vocab_size]", weights, self.vocab_size())?;
         check::shape("out [n, dim]", &out, (weights.nrows(), self.dim()))?;
-        out.fill(0.0);
-        for rows in unpadded_ranges(self.vocab_size(), self.padding_id, search::BLOCK_ROWS) {
-            let weights = weights.slice_move(s![.., rows.clone()]);
-            kernel::add_product(weights, self.block(rows).view(), &mut out);
-        }
+        let weights = weights.as_standard_layout();
+        with_sums(weights.nrows(), self.dim(), |sums| {
+            for range in unpadded_ranges(self.vocab_size(), self.padding_id, self.vocab_size()) {
+                self.for_each_block(range, |first, rows| {
+                    kernel::add_weighted_rows(self.isa, weights.view(), first, rows, sums);
+                });
+            }
+            out.assign(sums);
+        });
         Ok(())
     }
 
@@ -189,14 +225,17 @@ impl Embedding for DenseEmbedding<'_> {
 }
 
 impl ScoreRows for DenseEmbedding<'_> {
-    type Queries = Array2<f32>;
-
-    fn prepare(&self, queries: ArrayView2<'_, f32>) -> Array2<f32> {
-        queries.to_owned()
+    fn prepare(&self, queries: ArrayView2<'_, f32>, prepared: &mut Queries) {
+        prepared.resize(queries.nrows(), queries.ncols());
+        prepared.vectors_mut().assign(&queries);
     }
 
-    fn score(&self, queries: &Array2<f32>, rows: Range<usize>, out: &mut ArrayViewMut2<'_, f32>) {
-        kernel::scores(queries.view(), self.block(rows).view(), out);
+    fn score(&self, queries: &Queries, range: Range<usize>, out: &mut ArrayViewMut2<'_, f32>) {
+        let start = range.start;
+        self.for_each_block(range, |first, rows| {
+            let mut out = out.slice_mut(s![.., first - start..first - start + rows.len]);
+            kernel::scores(self.isa, queries.vectors(), queries.constants(), rows, &mut out);
+        });
     }
 }
 

@@ -2,20 +2,21 @@
 
 use std::{borrow::Cow, fmt, ops::Range, sync::OnceLock};
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, s};
 use rand::Rng;
 
 use super::{
     DenseEmbedding, mask_padding,
     norms::inverse_norms,
-    pooling::{pool_slices, pool_tiles},
+    queries::{Queries, with_sums},
     search::{self, ScoreRows, all_scores, best_scores},
     unpadded_ranges,
 };
 use crate::{
     Bags, Embedding, Factors, Isa, Pooling, RepeatedIds, Result, Shape, TokenId, TopK,
     embedding::check,
-    kernel::{self, PackedProjection},
+    kernel::{self, GatheredRows, HotRows, PackedProjection, PooledRows, TableRows},
+    rows::Numbers,
 };
 
 /// A table kept as its [`Factors`] E = U · diag(D) · V + 1·bᵀ, and never made whole.
@@ -43,25 +44,31 @@ use crate::{
 #[derive(Clone)]
 pub struct FactorizedEmbedding {
     pub(super) factors: Factors,
-    projection: PackedProjection,
-    isa: Isa,
-    repeated_ids: RepeatedIds,
-    padding_id: Option<TokenId>,
+    /// What stored rows of U are multiplied with: diag(D) · V, and the scales of U if it has them.
+    pub(super) projection: PackedProjection,
+    pub(super) isa: Isa,
+    pub(super) repeated_ids: RepeatedIds,
+    pub(super) padding_id: Option<TokenId>,
+    pub(super) hot_rows: Option<HotRows>,
     pub(super) inverse_norms: OnceLock<Vec<f32>>,
+    /// diag(D) · V for rows of U proper, where U is stored with scales.
+    pub(super) unscaled_projection: OnceLock<PackedProjection>,
 }
 
 impl FactorizedEmbedding {
     /// A layer over factors that exist already: decomposed, trained or loaded.
     #[must_use]
     pub fn new(factors: Factors) -> Self {
-        let projection = PackedProjection::new(factors.projection().view(), factors.bias());
+        let projection = PackedProjection::new(factors.scaled_projection().view(), factors.bias());
         Self {
             factors,
             projection,
             isa: Isa::best(),
             repeated_ids: RepeatedIds::default(),
             padding_id: None,
+            hot_rows: None,
             inverse_norms: OnceLock::new(),
+            unscaled_projection: OnceLock::new(),
         }
     }
 
@@ -72,28 +79,6 @@ impl FactorizedEmbedding {
     /// [`RankOutOfRange`](crate::Error::RankOutOfRange), [`InvalidSetting`](crate::Error::InvalidSetting).
     pub fn random<R: Rng + ?Sized>(shape: Shape, std: f32, rng: &mut R) -> Result<Self> {
         Ok(Self::new(Factors::random(shape, std, rng)?))
-    }
-
-    /// Masks the row of an id wherever the table is read: see [Padding](Embedding#padding).
-    ///
-    /// # Errors
-    /// [`IdOutOfRange`](crate::Error::IdOutOfRange).
-    pub fn with_padding_id(mut self, id: TokenId) -> Result<Self> {
-        check::padding_id(id, self.vocab_size())?;
-        self.padding_id = Some(id);
-        Ok(self)
-    }
-
-    /// Computes with another instruction set than the best: for tests, benches and bug reports.
-    #[must_use]
-    pub fn with_isa(self, isa: Isa) -> Self {
-        Self { isa, ..self }
-    }
-
-    /// Decides what lookups do with ids that occur more than once, instead of leaving it to the layer.
-    #[must_use]
-    pub fn with_repeated_ids(self, repeated_ids: RepeatedIds) -> Self {
-        Self { repeated_ids, ..self }
     }
 
     /// The factors that the layer reads.
@@ -114,94 +99,18 @@ impl FactorizedEmbedding {
         self.factors.rank()
     }
 
-    /// The whole table as a dense layer with the same padding id.
+    /// The whole table as a dense layer with the same padding id. Its rows are those that lookups give, to the bit.
     ///
     /// # Errors
     /// [`NonFinite`](crate::Error::NonFinite) when a product of the factors overflows.
     pub fn to_dense(&self) -> Result<DenseEmbedding<'static>> {
-        let dense = DenseEmbedding::new(self.factors.to_dense())?;
+        let mut table = Array2::zeros((self.vocab_size(), self.dim()));
+        kernel::project(self.isa, self.factors.stored_u(), None, &self.projection, &mut table.view_mut());
+        let dense = DenseEmbedding::new(table)?.with_isa(self.isa);
         match self.padding_id {
             Some(id) => dense.with_padding_id(id),
             None => Ok(dense),
         }
-    }
-
-    /// The rows of U of each id, neither scaled by D nor projected: the first half of a lookup.
-    ///
-    /// ALBERT puts position embeddings and a normalisation between the halves. A padding id gives a zero row of U, which the
-    /// second half, knowing nothing of ids, turns into the bias if there is one.
-    ///
-    /// # Shapes
-    /// `ids` \[n\] → \[n, rank\]
-    ///
-    /// # Errors
-    /// [`IdOutOfRange`](crate::Error::IdOutOfRange).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use factorized_embedding::{Embedding, FactorizedEmbedding, Factors};
-    /// use ndarray::array;
-    ///
-    /// # fn main() -> factorized_embedding::Result<()> {
-    /// let factors = Factors::new(array![[1.0], [2.0]], array![[3.0, 4.0]])?.with_bias(array![0.5, 0.0])?;
-    /// let embedding = FactorizedEmbedding::new(factors);
-    /// let rank_rows = embedding.lookup_rank(&[1, 0])?;
-    /// assert_eq!(embedding.project(rank_rows.view())?, embedding.lookup(&[1, 0])?);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn lookup_rank(&self, ids: &[TokenId]) -> Result<Array2<f32>> {
-        check::ids(ids, self.vocab_size())?;
-        let mut out = Array2::zeros((ids.len(), self.rank()));
-        self.lookup_rank_into(ids, out.view_mut())?;
-        Ok(out)
-    }
-
-    /// [`lookup_rank`](Self::lookup_rank) into an array of the caller's.
-    ///
-    /// # Shapes
-    /// `ids` \[n\], `out` \[n, rank\]
-    ///
-    /// # Errors
-    /// [`IdOutOfRange`](crate::Error::IdOutOfRange), [`ShapeMismatch`](crate::Error::ShapeMismatch).
-    pub fn lookup_rank_into(&self, ids: &[TokenId], mut out: ArrayViewMut2<'_, f32>) -> Result<()> {
-        check::shape("out [n, rank]", &out, (ids.len(), self.rank()))?;
-        check::ids(ids, self.vocab_size())?;
-        for (&id, mut out) in ids.iter().zip(out.rows_mut()) {
-            out.assign(&self.factors.u().row(id as usize));
-        }
-        mask_padding(ids, self.padding_id, &mut out);
-        Ok(())
-    }
-
-    /// Rows · diag(D) · V + b: the second half of a lookup.
-    ///
-    /// # Shapes
-    /// `rank_rows` \[n, rank\] → \[n, dim\]
-    ///
-    /// # Errors
-    /// [`ShapeMismatch`](crate::Error::ShapeMismatch).
-    pub fn project(&self, rank_rows: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        check::columns("rank_rows [n, rank]", rank_rows, self.rank())?;
-        let mut out = Array2::zeros((rank_rows.nrows(), self.dim()));
-        self.project_into(rank_rows, out.view_mut())?;
-        Ok(out)
-    }
-
-    /// [`project`](Self::project) into an array of the caller's.
-    ///
-    /// # Shapes
-    /// `rank_rows` \[n, rank\], `out` \[n, dim\]
-    ///
-    /// # Errors
-    /// [`ShapeMismatch`](crate::Error::ShapeMismatch).
-    pub fn project_into(&self, rank_rows: ArrayView2<'_, f32>, mut out: ArrayViewMut2<'_, f32>) -> Result<()> {
-        check::columns("rank_rows [n, rank]", rank_rows, self.rank())?;
-        check::shape("out [n, dim]", &out, (rank_rows.nrows(), self.dim()))?;
-        let rank_rows = rank_rows.as_standard_layout();
-        kernel::project(self.isa, rank_rows.as_slice().unwrap_or_default(), None, &self.projection, &mut out);
-        Ok(())
     }
 
     /// Folds a linear layer that follows into the factors: see [`Factors::then_linear`]. The padding id stays, and its row
@@ -229,24 +138,35 @@ impl FactorizedEmbedding {
     /// # }
     /// ```
     pub fn then_linear(&self, weight: ArrayView2<'_, f32>, bias: Option<ArrayView1<'_, f32>>) -> Result<Self> {
-        Ok(Self {
-            padding_id: self.padding_id,
-            isa: self.isa,
+        Ok(Self::new(self.factors.then_linear(weight, bias)?).with_settings_of(self))
+    }
+
+    pub(super) fn make_rows(&self, ids: &[TokenId], out: &mut ArrayViewMut2<'_, f32>) {
+        let rows = GatheredRows {
+            rows: self.factors.stored_u(),
+            ids,
             repeated_ids: self.repeated_ids,
-            ..Self::new(self.factors.then_linear(weight, bias)?)
-        })
+            hot_rows: self.hot_rows.as_ref(),
+        };
+        kernel::project_rows(self.isa, rows, &self.projection, out);
     }
 
-    fn u(&self) -> &[f32] {
-        // `Factors` keeps U row-major.
-        self.factors.u().to_slice().unwrap_or_default()
+    /// The sum of each distribution's weights \[n\], padding left out; nothing where there is no bias to be weighed.
+    fn bias_weights(&self, weights: ArrayView2<'_, f32>) -> Option<Vec<f32>> {
+        self.factors.bias()?;
+        let unpadded = |row: ArrayView1<'_, f32>| {
+            unpadded_ranges(self.vocab_size(), self.padding_id, self.vocab_size())
+                .map(|range| row.slice(s![range]).sum())
+                .sum()
+        };
+        Some(weights.rows().into_iter().map(unpadded).collect())
     }
 
-    fn make_rows(&self, ids: &[TokenId], out: &mut ArrayViewMut2<'_, f32>) {
-        kernel::project_rows(self.isa, self.u(), ids, self.repeated_ids, &self.projection, out);
+    fn stored_rows(&self, range: Range<usize>) -> TableRows<'_> {
+        TableRows { rows: self.factors.stored_u(), width: self.rank(), first: range.start, len: range.len() }
     }
 
-    fn inverse_norms(&self) -> &[f32] {
+    pub(super) fn inverse_norms(&self) -> &[f32] {
         self.inverse_norms
             .get_or_init(|| inverse_norms(self.vocab_size(), self.dim(), |ids, out| self.make_rows(ids, out)))
     }
@@ -285,11 +205,10 @@ impl Embedding for FactorizedEmbedding {
         check::shape("out [b, dim]", &out, (bags.len(), self.dim()))?;
         check::ids(bags.ids(), self.vocab_size())?;
         if bags.pooling() == Pooling::Max {
-            pool_tiles(bags, self.padding_id, |ids, tile| self.make_rows(ids, tile), &mut out);
+            kernel::pool_tiles(bags, self.padding_id, |ids, tile| self.make_rows(ids, tile), &mut out);
         } else {
-            let mut pooled = vec![0.0; bags.len() * self.rank()];
-            let bias_weights = pool_slices(self.u(), self.rank(), bags, self.padding_id, &mut pooled);
-            kernel::project(self.isa, &pooled, Some(&bias_weights), &self.projection, &mut out);
+            let pooled = PooledRows { rows: self.factors.stored_u(), bags, padding_id: self.padding_id };
+            kernel::pool_and_project(self.isa, pooled, &self.projection, &mut out);
         }
         Ok(())
     }
@@ -297,15 +216,16 @@ impl Embedding for FactorizedEmbedding {
     fn soft_lookup_into(&self, weights: ArrayView2<'_, f32>, mut out: ArrayViewMut2<'_, f32>) -> Result<()> {
         check::columns("weights [n, vocab_size]", weights, self.vocab_size())?;
         check::shape("out [n, dim]", &out, (weights.nrows(), self.dim()))?;
-        let mut pooled = Array2::zeros((weights.nrows(), self.rank()));
-        let mut bias_weights = Array1::zeros(weights.nrows());
-        for rows in unpadded_ranges(self.vocab_size(), self.padding_id, search::BLOCK_ROWS) {
-            let weights = weights.slice_move(s![.., rows.clone()]);
-            kernel::add_product(weights, self.factors.u().slice_move(s![rows, ..]), &mut pooled.view_mut());
-            bias_weights += &weights.sum_axis(Axis(1));
-        }
-        let pooled = pooled.as_slice().unwrap_or_default();
-        kernel::project(self.isa, pooled, bias_weights.as_slice(), &self.projection, &mut out);
+        let weights = weights.as_standard_layout();
+        with_sums(weights.nrows(), self.rank(), |pooled| {
+            for range in unpadded_ranges(self.vocab_size(), self.padding_id, self.vocab_size()) {
+                let rows = self.stored_rows(range.clone());
+                kernel::add_weighted_rows(self.isa, weights.view(), range.start, rows, pooled);
+            }
+            let pooled = Numbers::F32(pooled.as_slice().unwrap_or_default());
+            let bias_weights = self.bias_weights(weights.view());
+            kernel::project(self.isa, pooled, bias_weights.as_deref(), &self.projection, &mut out);
+        });
         Ok(())
     }
 
@@ -327,31 +247,29 @@ impl Embedding for FactorizedEmbedding {
     }
 }
 
-/// Queries in rank space.
-pub(super) struct RankQueries {
-    /// hidden · Vᵀ · diag(D) \[n, rank\]
-    coordinates: Array2<f32>,
-    /// hidden · b \[n\]
-    bias: Option<Array1<f32>>,
-}
-
 impl ScoreRows for FactorizedEmbedding {
-    type Queries = RankQueries;
-
-    fn prepare(&self, queries: ArrayView2<'_, f32>) -> RankQueries {
-        let mut coordinates = Array2::zeros((queries.nrows(), self.rank()));
-        kernel::scores(queries, self.factors.v(), &mut coordinates.view_mut());
-        if let Some(diagonal) = self.factors.diagonal() {
-            coordinates *= &diagonal;
+    /// Queries in rank space: hidden · Vᵀ · diag(D), times the scales of U if it has them, and hidden · b.
+    fn prepare(&self, queries: ArrayView2<'_, f32>, prepared: &mut Queries) {
+        prepared.resize(queries.nrows(), self.rank());
+        let v = self.factors.v();
+        let v = TableRows {
+            rows: Numbers::F32(v.as_slice().unwrap_or_default()),
+            width: self.dim(),
+            first: 0,
+            len: self.rank(),
+        };
+        let mut coordinates = prepared.vectors_mut();
+        kernel::scores(self.isa, queries, None, v, &mut coordinates);
+        for factors in [self.factors.diagonal(), self.factors.u_scales()].into_iter().flatten() {
+            coordinates *= &factors;
         }
-        RankQueries { coordinates, bias: self.factors.bias().map(|bias| queries.dot(&bias)) }
+        if let Some(bias) = self.factors.bias() {
+            prepared.set_constants(queries.rows().into_iter().map(|query| query.dot(&bias)));
+        }
     }
 
-    fn score(&self, queries: &RankQueries, rows: Range<usize>, out: &mut ArrayViewMut2<'_, f32>) {
-        kernel::scores(queries.coordinates.view(), self.factors.u().slice_move(s![rows, ..]), out);
-        if let Some(bias) = &queries.bias {
-            *out += &bias.view().insert_axis(Axis(1));
-        }
+    fn score(&self, queries: &Queries, rows: Range<usize>, out: &mut ArrayViewMut2<'_, f32>) {
+        kernel::scores(self.isa, queries.vectors(), queries.constants(), self.stored_rows(rows), out);
     }
 }
 

@@ -45,8 +45,9 @@ impl FactorizedEmbedding {
         }
         let inverse = linalg::pseudo_inverse(projection.mapv(f64::from).view(), f64::from(f32::EPSILON))?;
         let coordinates = centred.dot(&inverse).mapv(|value| value as f32);
-        let fitted = self.project(coordinates.view())?;
+        let old = self.vocab_size() as TokenId;
         self.append_coordinates(coordinates.view())?;
+        let fitted = self.lookup(&(old..self.vocab_size() as TokenId).collect::<Vec<_>>())?;
 
         let mut error = RelativeError::default();
         for (row, fitted) in rows.rows().into_iter().zip(fitted.rows()) {
@@ -65,7 +66,7 @@ impl FactorizedEmbedding {
     pub fn append_random_rows<R: Rng + ?Sized>(&mut self, count: usize, rng: &mut R) -> Result<()> {
         let grown = self.vocab_size().saturating_add(count);
         check::table("grown table [vocab_size, dim]", [grown, self.dim()])?;
-        let (mean, covariance) = moments(self.factors.u(), self.padding_id());
+        let (mean, covariance) = moments(self.factors.u().view(), self.padding_id());
         let root = linalg::square_root(covariance.view())?;
         let noise = Array2::from_shape_simple_fn((count, self.rank()), || {
             let number: f64 = StandardNormal.sample(rng);
@@ -76,8 +77,9 @@ impl FactorizedEmbedding {
     }
 
     fn append_coordinates(&mut self, coordinates: ArrayView2<'_, f32>) -> Result<()> {
-        self.factors.append_u(coordinates)?;
-        self.inverse_norms.take();
+        let mut factors = self.factors.clone();
+        factors.append_u(coordinates)?;
+        *self = Self::new(factors).with_settings_of(self);
         Ok(())
     }
 }

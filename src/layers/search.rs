@@ -1,27 +1,31 @@
 //! Scores of queries with every row of a table, block by block.
 
-use std::{cmp::Ordering, collections::BinaryHeap, ops::Range};
+use std::{
+    cmp::Ordering,
+    collections::BinaryHeap,
+    ops::Range,
+    sync::{Mutex, PoisonError},
+};
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
 
-use super::{norms::normalized, unpadded_ranges};
-use crate::{Embedding, Result, TokenId, TopK, embedding::cosine};
+use super::{norms::normalized, queries::Queries, unpadded_ranges};
+use crate::{Embedding, Result, TokenId, TopK, embedding::cosine, kernel};
 
-/// Rows of the table that are scored together.
+/// Rows of the table that are scored, or copied to be scored, together.
 pub(super) const BLOCK_ROWS: usize = 1024;
+/// Scores that are looked at together.
+const TOGETHER: usize = 16;
 /// Queries that are scored together: with a block of rows, what a search holds at a time.
 const BLOCK_QUERIES: usize = 64;
 
 /// A table that can score queries with a range of its rows.
-pub(super) trait ScoreRows {
-    /// What the table makes of queries once, before it scores them with its rows.
-    type Queries;
-
-    /// `queries` \[n, dim\].
-    fn prepare(&self, queries: ArrayView2<'_, f32>) -> Self::Queries;
+pub(super) trait ScoreRows: Sync {
+    /// What the table makes of queries [n, dim] once, before it scores them with its rows.
+    fn prepare(&self, queries: ArrayView2<'_, f32>, prepared: &mut Queries);
 
     /// Σⱼ queries\[i, j\] · E\[row, j\] for each query i and each row of the range, into `out` \[n, len of the range\].
-    fn score(&self, queries: &Self::Queries, rows: Range<usize>, out: &mut ArrayViewMut2<'_, f32>);
+    fn score(&self, queries: &Queries, rows: Range<usize>, out: &mut ArrayViewMut2<'_, f32>);
 }
 
 /// The scores of all rows, 0 for padding, into `out` \[n, `vocab_size`\].
@@ -32,10 +36,12 @@ pub(super) fn all_scores(
     mut out: ArrayViewMut2<'_, f32>,
 ) {
     let vocab_size = out.ncols();
-    let queries = table.prepare(queries);
-    for rows in unpadded_ranges(vocab_size, padding_id, BLOCK_ROWS) {
-        table.score(&queries, rows.clone(), &mut out.slice_mut(s![.., rows]));
-    }
+    Queries::with_kept(|prepared| {
+        table.prepare(queries, prepared);
+        for rows in unpadded_ranges(vocab_size, padding_id, vocab_size) {
+            table.score(prepared, rows.clone(), &mut out.slice_mut(s![.., rows]));
+        }
+    });
     if let Some(id) = padding_id {
         out.column_mut(id as usize).fill(0.0);
     }
@@ -56,33 +62,57 @@ pub(super) fn best_scores(
     if k == 0 {
         return best;
     }
-    let mut scores = Array2::zeros((BLOCK_QUERIES.min(queries.nrows()), BLOCK_ROWS.min(vocab_size)));
     for (block, queries) in queries.axis_chunks_iter(Axis(0), BLOCK_QUERIES).enumerate() {
-        let first_query = block * BLOCK_QUERIES;
-        let mut heaps = vec![BestK::new(k); queries.nrows()];
-        let prepared = table.prepare(queries);
-        for rows in unpadded_ranges(vocab_size, padding_id, BLOCK_ROWS) {
-            let mut scores = scores.slice_mut(s![..queries.nrows(), ..rows.len()]);
-            table.score(&prepared, rows.clone(), &mut scores);
-            for (heap, scores) in heaps.iter_mut().zip(scores.rows()) {
-                let mut floor = heap.floor();
-                for (row, &score) in rows.clone().zip(scores) {
-                    let score = score * scales.map_or(1.0, |scales| scales[row]);
-                    if floor.is_none_or(|floor| score > floor) {
-                        heap.offer(row as TokenId, score);
-                        floor = heap.floor();
-                    }
-                }
+        let mut prepared = Queries::default();
+        table.prepare(queries, &mut prepared);
+        let heaps = Mutex::new(vec![BestK::new(k); queries.nrows()]);
+        // What scoring one row takes with these queries; the width of a dense row is unknown here, so the least.
+        let nanoseconds = 2.0 * queries.nrows() as f64;
+        kernel::for_each_range(vocab_size, BLOCK_ROWS, nanoseconds, |range| {
+            let found = best_of_range(table, &prepared, k, range, padding_id, scales);
+            let mut heaps = heaps.lock().unwrap_or_else(PoisonError::into_inner);
+            for (heap, found) in heaps.iter_mut().zip(found) {
+                found.heap.into_iter().for_each(|candidate| heap.offer(candidate.id, candidate.score));
             }
-        }
+        });
+        let heaps = heaps.into_inner().unwrap_or_else(PoisonError::into_inner);
         for (i, heap) in heaps.into_iter().enumerate() {
             for (j, candidate) in heap.into_sorted().into_iter().enumerate() {
-                best.ids[[first_query + i, j]] = candidate.id;
-                best.scores[[first_query + i, j]] = candidate.score;
+                best.ids[[block * BLOCK_QUERIES + i, j]] = candidate.id;
+                best.scores[[block * BLOCK_QUERIES + i, j]] = candidate.score;
             }
         }
     }
     best
+}
+
+/// The best rows of a range, for each query.
+fn best_of_range(
+    table: &impl ScoreRows,
+    queries: &Queries,
+    k: usize,
+    range: Range<usize>,
+    padding_id: Option<TokenId>,
+    scales: Option<&[f32]>,
+) -> Vec<BestK> {
+    let num_queries = queries.vectors().nrows();
+    let mut heaps = vec![BestK::new(k); num_queries];
+    let mut scores = vec![0.0; num_queries * BLOCK_ROWS.min(range.len())];
+    let padding = padding_id.map(|id| id as usize);
+    for first in range.clone().step_by(BLOCK_ROWS) {
+        let rows = first..range.end.min(first + BLOCK_ROWS);
+        let scores = &mut scores[..num_queries * rows.len()];
+        if let Ok(mut scores) = ArrayViewMut2::from_shape((num_queries, rows.len()), &mut *scores) {
+            table.score(queries, rows.clone(), &mut scores);
+        }
+        for (heap, scores) in heaps.iter_mut().zip(scores.chunks_exact_mut(rows.len())) {
+            if let Some(scales) = scales {
+                scores.iter_mut().zip(&scales[rows.clone()]).for_each(|(score, scale)| *score *= scale);
+            }
+            heap.offer_all(rows.start, scores, padding);
+        }
+    }
+    heaps
 }
 
 /// Candidates beyond those asked for, among which rounding may have hidden a nearer row.
@@ -133,6 +163,23 @@ impl BestK {
     /// has a higher id and loses.
     fn floor(&self) -> Option<f32> {
         if self.heap.len() < self.k { None } else { self.heap.peek().map(Candidate::ranked_score) }
+    }
+
+    /// Offers the scores of consecutive rows but that of the padding. Sixteen at a time are passed over, once there are
+    /// `k`, where none of them is among the best.
+    fn offer_all(&mut self, first_row: usize, scores: &[f32], padding: Option<usize>) {
+        for (start, scores) in (first_row..).step_by(TOGETHER).zip(scores.chunks(TOGETHER)) {
+            let mut floor = self.floor();
+            if floor.is_some_and(|floor| !scores.iter().fold(false, |any, &score| any | (score > floor))) {
+                continue;
+            }
+            for (row, &score) in (start..).zip(scores) {
+                if floor.is_none_or(|floor| score > floor) && Some(row) != padding {
+                    self.offer(row as TokenId, score);
+                    floor = self.floor();
+                }
+            }
+        }
     }
 
     fn offer(&mut self, id: TokenId, score: f32) {

@@ -21,16 +21,18 @@ fn bytes_of(values: &[f32], dtype: Dtype) -> Vec<u8> {
             Dtype::F32 => value.to_le_bytes().to_vec(),
             Dtype::F16 => f16::from_f32(value).to_le_bytes().to_vec(),
             Dtype::Bf16 => bf16::from_f32(value).to_le_bytes().to_vec(),
+            Dtype::Int8 => (value as i8).to_le_bytes().to_vec(),
         })
         .collect()
 }
 
 #[test]
 fn every_dtype_and_width_reads_back_at_every_alignment() {
-    for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
+    for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::Int8] {
         for columns in [1, 2, 3, 7, 8, 63, 64, 65, 130] {
-            // Small multiples of ⅛ are exact in all three types.
-            let values: Vec<f32> = (0..3 * columns).map(|i| (i % 31) as f32 * 0.125 - 1.0).collect();
+            // Small multiples of ⅛ are exact in all types of fractions, small integers in all.
+            let step = if dtype == Dtype::Int8 { 4.0 } else { 0.125 };
+            let values: Vec<f32> = (0..3 * columns).map(|i| ((i % 31) as f32 - 8.0) * step).collect();
             let expected = Array2::from_shape_fn((3, columns), |(i, j)| values[(2 - i) * columns + j]);
             for shift in 0..4 {
                 let mut shifted = vec![0; shift];

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use factorized_embedding::{
-    DenseEmbedding, Dtype, Embedding, FactorizedEmbedding, Isa, Shape, TokenId,
+    DenseEmbedding, Dtype, Embedding, FactorizedEmbedding, Isa, RepeatedIds, Shape, TokenId,
     io::safetensors::{load_factors, load_table, save_factors},
 };
 use half::{bf16, f16};
@@ -67,7 +67,7 @@ pub(crate) fn for_each_dense(
     run("spread", DenseEmbedding::new(spread.slice(s![..;2, 1..])).expect("finite"), &table, Dtype::F32);
 
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
+    for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::Int8] {
         let (stored, bytes) = narrowed(&table, dtype);
         let shape = [shape.0, shape.1];
         let aligned =
@@ -83,8 +83,8 @@ pub(crate) fn for_each_dense(
     }
 }
 
-/// Checks factorized layers of every instruction set of this machine, with and without diagonal and bias, without and with
-/// the padding id.
+/// Checks factorized layers of every instruction set of this machine, reloaded ones, those with hot rows and those of
+/// narrow U, with and without diagonal and bias, without and with the padding id.
 pub(crate) fn for_each_factorized(
     shape: Shape,
     numbers: Numbers,
@@ -93,23 +93,37 @@ pub(crate) fn for_each_factorized(
 ) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("factors.safetensors");
+    let reloaded = |layer: &FactorizedEmbedding| {
+        save_factors(&path, layer.factors()).expect("a writable folder");
+        FactorizedEmbedding::new(load_factors(&path).expect("the file that was just saved"))
+    };
     for parts in FactorParts::draw(shape, 5, numbers.draw()).variants() {
-        let factors = parts.factors();
-        save_factors(&path, &factors).expect("a writable folder");
-        let reloaded = FactorizedEmbedding::new(load_factors(&path).expect("the file that was just saved"));
-        let fresh = FactorizedEmbedding::new(factors);
-        let mut layers = vec![("reloaded".to_owned(), reloaded)];
+        let fresh = FactorizedEmbedding::new(parts.factors());
+        let some_ids: Vec<u32> = (0..shape.vocab_size as u32).step_by(3).collect();
+        let hot = fresh.clone().with_hot_rows(&some_ids, usize::MAX).expect("ids of the vocabulary");
+        let mut layers = vec![
+            ("reloaded".to_owned(), reloaded(&fresh)),
+            ("with hot rows".to_owned(), hot.with_repeated_ids(RepeatedIds::Copy)),
+            ("f16".to_owned(), fresh.to_f16().expect("small numbers")),
+            ("bf16".to_owned(), reloaded(&fresh.to_bf16().expect("small numbers"))),
+            ("int8".to_owned(), reloaded(&fresh.to_int8().expect("small numbers"))),
+        ];
         layers.extend(Isa::supported().map(|isa| (isa.to_string(), fresh.clone().with_isa(isa))));
         for (name, layer) in layers {
+            let dtype = layer.factors().dtype();
+            let stored = FactorParts { u: layer.factors().u().into_owned(), ..parts.clone() };
+            // Integers of 8 bits have scales, which round even what is exact, and are numbers beside the others.
+            let scales = if dtype == Dtype::Int8 { shape.rank } else { 0 };
             let reference = Reference {
                 name: format!("{name} {layer:?} of {numbers:?} numbers"),
-                table: reference::dense(&parts),
-                magnitudes: reference::dense(&parts.abs()),
-                terms: parts.terms(),
-                exact: numbers == Numbers::Integers,
+                table: reference::dense(&stored),
+                magnitudes: reference::dense(&stored.abs()),
+                // A scale is one factor more.
+                terms: stored.terms() + usize::from(scales > 0),
+                exact: numbers == Numbers::Integers && scales == 0,
                 padding_id: None,
-                num_parameters: parts.num_parameters(),
-                size_in_bytes: 4 * parts.num_parameters(),
+                num_parameters: stored.num_parameters() + scales,
+                size_in_bytes: 4 * (stored.num_parameters() + scales) - (4 - dtype.size()) * stored.u.len(),
             };
             check(&layer, &reference);
             if let Some(id) = padding_id {
@@ -133,6 +147,10 @@ fn narrowed(table: &Array2<f32>, dtype: Dtype) -> (Array2<f32>, Vec<u8>) {
             table.mapv(|value| bf16::from_f32(value).to_f32()),
             bytes(&|value| bf16::from_f32(value).to_le_bytes().to_vec()),
         ),
+        Dtype::Int8 => {
+            (table.mapv(|value| f32::from(value as i8)), bytes(&|value| (value as i8).to_le_bytes().to_vec()))
+        }
+        other => unreachable!("{other} is a type that this test does not know"),
     }
 }
 
@@ -141,6 +159,8 @@ fn write_table(path: &Path, dtype: Dtype, shape: [usize; 2], bytes: &[u8]) {
         Dtype::F32 => FileDtype::F32,
         Dtype::F16 => FileDtype::F16,
         Dtype::Bf16 => FileDtype::BF16,
+        Dtype::Int8 => FileDtype::I8,
+        other => unreachable!("{other} is a type that this test does not know"),
     };
     let tensor = TensorView::new(dtype, shape.to_vec(), bytes).expect("as many bytes as the shape takes");
     let file = safetensors::serialize([("weight", tensor)], None).expect("one tensor of a valid shape");

@@ -24,7 +24,8 @@ const LAYERS: [&[&str]; 12] = [
 
 /// What may be named to the left of where it is defined: errors hold ids and poolings, and a vocabulary gives ids, as plain
 /// data. They call nothing of theirs.
-const PLAIN_DATA: [(&str, &str); 3] = [("error", "TokenId"), ("error", "Pooling"), ("vocabulary", "TokenId")];
+const PLAIN_DATA: [(&str, &str); 4] =
+    [("error", "TokenId"), ("error", "Pooling"), ("row_weights", "TokenId"), ("vocabulary", "TokenId")];
 
 /// Where `unsafe` may stand.
 const UNSAFE: [&str; 2] = ["kernel", "memory"];

@@ -56,16 +56,34 @@ fn missing_factors_are_named() {
     assert_eq!(missing(&[V]), r#"PATH has no tensor "u"; it has "v""#);
     assert_eq!(missing(&[U]), r#"PATH has no tensor "v"; it has "u""#);
     assert_eq!(missing(&[]), r#"PATH has no tensor "u"; it has none"#);
+    assert_eq!(missing(&[("u", "I8", 1, &[3, 2]), V]), r#"PATH has no tensor "u_scales"; it has "u", "v""#);
 }
 
 #[test]
 fn other_types_and_dimensions_are_refused() {
-    let cases: [(Tensors<'_>, &str); 9] = [
-        (&[("u", "F64", 8, &[3, 2]), V], r#""u" of PATH is F64 [3, 2], expected F32 [vocab_size, rank]"#),
-        (&[("u", "I64", 8, &[3, 2]), V], r#""u" of PATH is I64 [3, 2], expected F32 [vocab_size, rank]"#),
-        (&[("u", "F16", 2, &[3, 2]), V], r#""u" of PATH is F16 [3, 2], expected F32 [vocab_size, rank]"#),
-        (&[("u", "F32", 4, &[6]), V], r#""u" of PATH is F32 [6], expected F32 [vocab_size, rank]"#),
-        (&[("u", "F32", 4, &[3, 1, 2]), V], r#""u" of PATH is F32 [3, 1, 2], expected F32 [vocab_size, rank]"#),
+    let cases: [(Tensors<'_>, &str); 11] = [
+        (
+            &[("u", "F64", 8, &[3, 2]), V],
+            r#""u" of PATH is F64 [3, 2], expected F32, F16, BF16 or I8 [vocab_size, rank]"#,
+        ),
+        (
+            &[("u", "I64", 8, &[3, 2]), V],
+            r#""u" of PATH is I64 [3, 2], expected F32, F16, BF16 or I8 [vocab_size, rank]"#,
+        ),
+        (
+            &[("u", "U8", 1, &[3, 2]), V],
+            r#""u" of PATH is U8 [3, 2], expected F32, F16, BF16 or I8 [vocab_size, rank]"#,
+        ),
+        (&[("u", "F32", 4, &[6]), V], r#""u" of PATH is F32 [6], expected F32, F16, BF16 or I8 [vocab_size, rank]"#),
+        (
+            &[("u", "F32", 4, &[3, 1, 2]), V],
+            r#""u" of PATH is F32 [3, 1, 2], expected F32, F16, BF16 or I8 [vocab_size, rank]"#,
+        ),
+        (&[("u", "F16", 2, &[6]), V], r#""u" of PATH is F16 [6], expected F32, F16, BF16 or I8 [vocab_size, rank]"#),
+        (
+            &[("u", "I8", 1, &[3, 2]), ("u_scales", "F16", 2, &[2]), V],
+            r#""u_scales" of PATH is F16 [2], expected F32 [rank]"#,
+        ),
         (&[U, ("v", "F32", 4, &[8])], r#""v" of PATH is F32 [8], expected F32 [rank, dim]"#),
         (&[U, V, ("diagonal", "F32", 4, &[2, 1])], r#""diagonal" of PATH is F32 [2, 1], expected F32 [rank]"#),
         (&[U, V, ("bias", "F32", 4, &[1, 4])], r#""bias" of PATH is F32 [1, 4], expected F32 [dim]"#),
@@ -78,7 +96,8 @@ fn other_types_and_dimensions_are_refused() {
 
 #[test]
 fn factors_that_do_not_fit_together_are_refused() {
-    let cases: [(Tensors<'_>, &str); 8] = [
+    let cases: [(Tensors<'_>, &str); 9] = [
+        (&[("u", "I8", 1, &[3, 2]), ("u_scales", "F32", 4, &[3]), V], "u_scales [rank] has shape [3], expected [2]"),
         (&[U, ("v", "F32", 4, &[3, 4])], "v [rank, dim] has shape [3, 4], expected [2, 4]"),
         (&[U, V, ("diagonal", "F32", 4, &[3])], "diagonal [rank] has shape [3], expected [2]"),
         (&[U, V, ("diagonal", "F32", 4, &[0])], "diagonal [rank] has shape [0], expected [2]"),

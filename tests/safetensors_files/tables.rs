@@ -61,7 +61,7 @@ fn one_of_several_tensors_is_found_by_its_name() {
     assert_eq!(error.to_string(), expected);
     let error = load_table(&path, "third").expect_err("bytes are no table");
     let expected =
-        format!(r#"tensor "third" of {} is U8 [4], expected F32, F16 or BF16 [vocab_size, dim]"#, path.display());
+        format!(r#"tensor "third" of {} is U8 [4], expected F32, F16, BF16 or I8 [vocab_size, dim]"#, path.display());
     assert_eq!(error.to_string(), expected);
 }
 
@@ -85,7 +85,7 @@ fn tensors_that_are_no_tables_are_refused() {
         ("F32", 4, &[]),
         ("F64", 8, &[2, 3]),
         ("I64", 8, &[2, 3]),
-        ("I8", 1, &[2, 3]),
+        ("I16", 2, &[2, 3]),
     ];
     for (dtype, size, shape) in shapes {
         let (text, size) = header(None, &[("weight", dtype, size, shape)]);

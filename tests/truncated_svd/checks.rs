@@ -70,7 +70,7 @@ fn check_singular_values(
 fn check_coordinates(name: &str, table: ArrayView2<'_, f32>, weights: Option<&[f64]>, decomposition: &Decomposition) {
     let factors = &decomposition.factors;
     let diagonal = factors.diagonal().expect("the singular values");
-    let (table, v, u) = (widened(table), widened(factors.v()), widened(factors.u()));
+    let (table, v, u) = (widened(table), widened(factors.v()), widened(factors.u().view()));
     let (image, magnitudes) = (table.dot(&v.t()), table.abs().dot(&v.abs().t()));
     let largest = decomposition.singular_values[0];
     for (k, &value) in diagonal.iter().enumerate() {
@@ -142,7 +142,7 @@ fn product(factors: &Factors) -> Array2<f64> {
 
 /// U·D.
 fn scaled(factors: &Factors) -> Array2<f64> {
-    let u = widened(factors.u());
+    let u = widened(factors.u().view());
     match factors.diagonal() {
         Some(diagonal) => u * diagonal.mapv(f64::from).insert_axis(Axis(0)),
         None => u,

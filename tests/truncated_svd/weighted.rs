@@ -65,7 +65,7 @@ fn no_nearby_factors_have_a_smaller_weighted_error() {
     for seed in 0..20 {
         for size in [1e-3, 1e-1] {
             let shift = |array: ArrayView2<'_, f32>, seed| &array + &(random::normal(array.dim(), seed) * size);
-            let moved_u = with(factors, shift(factors.u(), 2 * seed), factors.v().to_owned());
+            let moved_u = with(factors, shift(factors.u().view(), 2 * seed), factors.v().to_owned());
             let moved_v = with(factors, factors.u().to_owned(), shift(factors.v(), 2 * seed + 1));
             for moved in [moved_u, moved_v] {
                 let error = relative_error(table.view(), Some(&weights), &moved);
@@ -133,6 +133,6 @@ fn the_same_weights_give_the_same_bits() {
     let ((first, _), (second, _)) =
         (decompose(table.view(), &counts(1100), 4), decompose(table.view(), &counts(1100), 4));
     assert_eq!(first, second);
-    assert_same_bits("U", first.factors.u(), second.factors.u());
+    assert_same_bits("U", first.factors.u().view(), second.factors.u().view());
     assert_same_bits("V", first.factors.v(), second.factors.v());
 }

@@ -2,11 +2,12 @@
 
 use std::{io, path::Path};
 
-use ndarray::{Array, Array1, Array2, ArrayViewD, Dimension};
+use half::{bf16, f16};
+use ndarray::{Array, Array1, Array2, ArrayView, Dimension};
 use safetensors::{Dtype as FileDtype, tensor::TensorInfo};
 
-use super::{File, header::Header, write::write_atomically};
-use crate::{Error, Factors, Result};
+use super::{File, file_dtype, header::Header, write::write_atomically};
+use crate::{Dtype, Error, Factors, Result, factors::Storage, rows::Numbers};
 
 const FORMAT: &str = "factorized-embedding";
 const VERSION: &str = "1";
@@ -40,35 +41,59 @@ pub const MAX_HEADER_BYTES: usize = 512;
 /// # }
 /// ```
 pub fn save_factors(path: impl AsRef<Path>, factors: &Factors) -> Result<()> {
-    let mut tensors = vec![("u", factors.u().into_dyn())];
-    tensors.extend(factors.diagonal().map(|diagonal| ("diagonal", diagonal.into_dyn())));
-    tensors.push(("v", factors.v().into_dyn()));
-    tensors.extend(factors.bias().map(|bias| ("bias", bias.into_dyn())));
+    let mut tensors = vec![("u", Tensor::of_u(factors))];
+    tensors.extend(factors.u_scales().map(|scales| ("u_scales", Tensor::of(scales))));
+    tensors.extend(factors.diagonal().map(|diagonal| ("diagonal", Tensor::of(diagonal))));
+    tensors.push(("v", Tensor::of(factors.v())));
+    tensors.extend(factors.bias().map(|bias| ("bias", Tensor::of(bias))));
 
     let mut header = Header::default();
     header.metadata.insert("format".to_owned(), FORMAT.to_owned());
     header.metadata.insert("version".to_owned(), VERSION.to_owned());
     let mut start = 0;
     for (name, tensor) in &tensors {
-        let end = start + num_bytes(tensor);
-        let info = TensorInfo { dtype: FileDtype::F32, shape: tensor.shape().to_vec(), data_offsets: (start, end) };
+        let end = start + tensor.shape.iter().product::<usize>() * tensor.dtype.size();
+        let info =
+            TensorInfo { dtype: file_dtype(tensor.dtype), shape: tensor.shape.clone(), data_offsets: (start, end) };
         header.tensors.insert((*name).to_owned(), info);
         start = end;
     }
     write_atomically(path.as_ref(), |file| {
         file.write_all(&header.to_bytes()?)?;
-        tensors.iter().try_for_each(|(_, tensor)| write_numbers(file, tensor))
+        tensors.iter().try_for_each(|(_, tensor)| tensor.write(file))
     })
 }
 
-fn num_bytes(tensor: &ArrayViewD<'_, f32>) -> usize {
-    tensor.len() * size_of::<f32>()
+/// Row-major numbers as they go into a file.
+struct Tensor<'a> {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    numbers: Numbers<'a>,
 }
 
-fn write_numbers(file: &mut dyn io::Write, tensor: &ArrayViewD<'_, f32>) -> io::Result<()> {
-    match tensor.as_slice() {
-        Some(numbers) if cfg!(target_endian = "little") => file.write_all(bytemuck::cast_slice(numbers)),
-        _ => tensor.iter().try_for_each(|number| file.write_all(&number.to_le_bytes())),
+impl<'a> Tensor<'a> {
+    fn of<D: Dimension>(numbers: ArrayView<'a, f32, D>) -> Self {
+        // `Factors` keeps its arrays row-major.
+        let shape = numbers.shape().to_vec();
+        Self { dtype: Dtype::F32, shape, numbers: Numbers::F32(numbers.to_slice().unwrap_or_default()) }
+    }
+
+    fn of_u(factors: &'a Factors) -> Self {
+        let shape = vec![factors.vocab_size(), factors.rank()];
+        Self { dtype: factors.dtype(), shape, numbers: factors.stored_u() }
+    }
+
+    fn write(&self, file: &mut dyn io::Write) -> io::Result<()> {
+        let little = cfg!(target_endian = "little");
+        match self.numbers {
+            Numbers::F32(numbers) if little => file.write_all(bytemuck::cast_slice(numbers)),
+            Numbers::F16(numbers) if little => file.write_all(bytemuck::cast_slice(numbers)),
+            Numbers::Bf16(numbers) if little => file.write_all(bytemuck::cast_slice(numbers)),
+            Numbers::Int8(codes) => file.write_all(bytemuck::cast_slice(codes)),
+            Numbers::F32(numbers) => numbers.iter().try_for_each(|number| file.write_all(&number.to_le_bytes())),
+            Numbers::F16(numbers) => numbers.iter().try_for_each(|number| file.write_all(&number.to_le_bytes())),
+            Numbers::Bf16(numbers) => numbers.iter().try_for_each(|number| file.write_all(&number.to_le_bytes())),
+        }
     }
 }
 
@@ -99,21 +124,19 @@ pub fn load_factors(path: impl AsRef<Path>) -> Result<Factors> {
         None => return Err(invalid("its metadata name no version".to_owned())),
     }
 
-    let has = |name| file.header.tensors.contains_key(name);
-    let u: Array2<f32> = file.numbers("u", "F32 [vocab_size, rank]")?;
-    let v: Array2<f32> = file.numbers("v", "F32 [rank, dim]")?;
-    let diagonal = if has("diagonal") { Some(file.numbers("diagonal", "F32 [rank]")?) } else { None };
-    let bias = if has("bias") { Some(file.numbers("bias", "F32 [dim]")?) } else { None };
+    let optional = |name: &'static str, expected| match file.header.tensors.contains_key(name) {
+        true => file.array(name, FileDtype::F32, f32::from_le_bytes, expected).map(Some),
+        false => Ok(None),
+    };
+    let u = file.u()?;
+    let v = file.array("v", FileDtype::F32, f32::from_le_bytes, "F32 [rank, dim]")?;
+    let diagonal = optional("diagonal", "F32 [rank]")?;
+    let bias = optional("bias", "F32 [dim]")?;
     assemble(u, diagonal, v, bias).map_err(|error| invalid(error.to_string()))
 }
 
-fn assemble(
-    u: Array2<f32>,
-    diagonal: Option<Array1<f32>>,
-    v: Array2<f32>,
-    bias: Option<Array1<f32>>,
-) -> Result<Factors> {
-    let mut factors = Factors::new(u, v)?;
+fn assemble(u: Storage, diagonal: Option<Array1<f32>>, v: Array2<f32>, bias: Option<Array1<f32>>) -> Result<Factors> {
+    let mut factors = Factors::from_storage(u, v)?;
     if let Some(diagonal) = diagonal {
         factors = factors.with_diagonal(diagonal)?;
     }
@@ -124,15 +147,35 @@ fn assemble(
 }
 
 impl File<'_> {
-    /// A tensor of `F32` and of the number of dimensions of `D`, read into memory.
-    fn numbers<D: Dimension>(&self, name: &str, expected: &'static str) -> Result<Array<f32, D>> {
+    /// U in the type that it is stored in.
+    fn u(&self) -> Result<Storage> {
+        const EXPECTED: &str = "F32, F16, BF16 or I8 [vocab_size, rank]";
+        match self.tensor("u")?.dtype {
+            FileDtype::F16 => self.array("u", FileDtype::F16, f16::from_le_bytes, EXPECTED).map(Storage::F16),
+            FileDtype::BF16 => self.array("u", FileDtype::BF16, bf16::from_le_bytes, EXPECTED).map(Storage::Bf16),
+            FileDtype::I8 => Ok(Storage::Int8 {
+                codes: self.array("u", FileDtype::I8, i8::from_le_bytes, EXPECTED)?,
+                scales: self.array("u_scales", FileDtype::F32, f32::from_le_bytes, "F32 [rank]")?,
+            }),
+            _ => self.array("u", FileDtype::F32, f32::from_le_bytes, EXPECTED).map(Storage::F32),
+        }
+    }
+
+    /// A tensor of one type and of the number of dimensions of `D`, read into memory.
+    fn array<T, const SIZE: usize, D: Dimension>(
+        &self,
+        name: &str,
+        dtype: FileDtype,
+        from_le_bytes: fn([u8; SIZE]) -> T,
+        expected: &'static str,
+    ) -> Result<Array<T, D>> {
         let tensor = self.tensor(name)?;
         let unsuitable = || self.unsuitable(name, tensor, expected);
-        if tensor.dtype != FileDtype::F32 {
+        if tensor.dtype != dtype {
             return Err(unsuitable());
         }
         // No larger than the file: the header was checked against it.
-        let numbers = self.bytes(tensor).as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        let numbers = self.bytes(tensor).as_chunks().0.iter().map(|bytes| from_le_bytes(*bytes)).collect();
         let array = Array::from_shape_vec(tensor.shape.as_slice(), numbers).map_err(|_| unsuitable())?;
         array.into_dimensionality().map_err(|_| unsuitable())
     }

@@ -1,0 +1,61 @@
+//! Rows of a table as panels, to be multiplied from the other side.
+
+use super::{
+    packed::{PANEL_WIDTH, PanelRow},
+    simd::{Number, Simd, load_part},
+};
+
+/// Some columns of some consecutive rows of a row-major table.
+#[derive(Clone, Copy)]
+pub(super) struct Piece<'a, T> {
+    /// Where the rows begin.
+    pub(super) rows: &'a [T],
+    pub(super) num_rows: usize,
+    pub(super) stride: usize,
+    pub(super) first_column: usize,
+    pub(super) num_columns: usize,
+}
+
+impl<'a, T: Number> Piece<'a, T> {
+    #[inline(always)]
+    fn row(&self, row: usize) -> &'a [T] {
+        &self.rows[row * self.stride + self.first_column..][..self.num_columns]
+    }
+
+    /// Panels whose columns are the rows: \[`num_columns` × `num_rows`\].
+    #[inline(always)]
+    pub(super) fn pack_transposed<S: Simd>(&self, isa: S, panels: &mut [PanelRow]) {
+        for (first, panel) in (0..self.num_rows).step_by(PANEL_WIDTH).zip(panels.chunks_exact_mut(self.num_columns)) {
+            let rows = PANEL_WIDTH.min(self.num_rows - first);
+            for (square, lines) in panel.chunks_mut(PANEL_WIDTH).enumerate() {
+                let mut numbers = [[0.0; PANEL_WIDTH]; PANEL_WIDTH];
+                for (i, numbers) in numbers[..rows].iter_mut().enumerate() {
+                    let row = &self.row(first + i)[square * PANEL_WIDTH..];
+                    let line = match row.first_chunk() {
+                        Some(line) => T::load(isa, line),
+                        None => load_part(isa, row),
+                    };
+                    isa.store(line, numbers);
+                }
+                isa.transpose(&mut numbers);
+                for (line, numbers) in lines.iter_mut().zip(&numbers) {
+                    isa.store(isa.load(numbers), &mut line.0);
+                }
+            }
+        }
+    }
+
+    /// Panels whose columns are the columns: \[`num_rows` × `num_columns`\].
+    #[inline(always)]
+    pub(super) fn pack<S: Simd>(&self, isa: S, panels: &mut [PanelRow]) {
+        for k in 0..self.num_rows {
+            let (lines, rest) = self.row(k).as_chunks();
+            for (p, line) in lines.iter().enumerate() {
+                isa.store(T::load(isa, line), &mut panels[p * self.num_rows + k].0);
+            }
+            if !rest.is_empty() {
+                isa.store(load_part(isa, rest), &mut panels[lines.len() * self.num_rows + k].0);
+            }
+        }
+    }
+}

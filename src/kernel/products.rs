@@ -1,0 +1,210 @@
+//! Products with a whole table: scores of queries with its rows, and sums of its rows weighted by distributions.
+//!
+//! ```text
+//! scores:     out[i, v] = constant[i] + Σₖ queries[i, k] · rows[v, k]
+//! soft rows:  out[i, j] += Σᵥ weights[i, v] · rows[v, j]
+//! ```
+//!
+//! Both are the product of `multiply.rs`, with the table in the place of the projection: a piece of it that fits in the
+//! first-level cache is turned into panels, whose depth is a part of k (of v), all queries (weights) run through it, and
+//! the next piece adds to what stands in the output. Every sum still runs over k (over v) in order: its bits depend
+//! neither on the number of queries nor on that of threads.
+
+#![allow(unsafe_code)]
+
+use std::{cell::Cell, ops::Range};
+
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+
+use super::{
+    Isa,
+    multiply::{MULTIPLICATIONS_PER_NANOSECOND, Source, multiply_range},
+    output::OutRows,
+    pack::Piece,
+    packed::{PANEL_WIDTH, PanelRow, Panels},
+    parallel::for_each_range,
+    rows::NANOSECONDS_PER_NUMBER,
+    scratch::{self, Scratch},
+    simd::{Kernel, Number, Simd, with_numbers},
+    tile::Start,
+};
+use crate::rows::Numbers;
+
+/// Rows of a piece whose scores are computed together: panels enough for a single query.
+const SCORED_ROWS: usize = 8 * PANEL_WIDTH;
+/// Columns of such a piece.
+const SCORED_COLUMNS: usize = 64;
+/// Rows of a piece whose weighted sum is computed together.
+const SUMMED_ROWS: usize = 64;
+/// Columns of such a piece.
+const SUMMED_COLUMNS: usize = 8 * PANEL_WIDTH;
+
+thread_local! {
+    static PANELS: Scratch<Vec<PanelRow>> = const { Cell::new(Vec::new()) };
+}
+
+/// Some consecutive rows of a table.
+#[derive(Clone, Copy)]
+pub(crate) struct TableRows<'a> {
+    /// \[m, width\]
+    pub(crate) rows: Numbers<'a>,
+    pub(crate) width: usize,
+    pub(crate) first: usize,
+    pub(crate) len: usize,
+}
+
+/// `queries` \[n, width\] · rowsᵀ \[width, len\], plus a constant for each query \[n\], into `out` \[n, len\].
+pub(crate) fn scores(
+    isa: Isa,
+    queries: ArrayView2<'_, f32>,
+    constants: Option<&[f32]>,
+    rows: TableRows<'_>,
+    out: &mut ArrayViewMut2<'_, f32>,
+) {
+    let (n, width) = queries.dim();
+    assert_eq!((n, rows.len, width), (out.nrows(), out.ncols(), rows.width));
+    let queries = queries.as_standard_layout();
+    let Some(queries) = queries.as_slice() else { unreachable!("the standard layout is contiguous") };
+    if OutRows::new(out).has_slices() {
+        return scores_into_rows(isa, queries, constants, rows, OutRows::new(out));
+    }
+    // Pieces add to what stands in the output, in whole lines.
+    let mut contiguous = Array2::zeros(out.dim());
+    scores_into_rows(isa, queries, constants, rows, OutRows::new(&mut contiguous.view_mut()));
+    out.assign(&contiguous);
+}
+
+fn scores_into_rows(isa: Isa, queries: &[f32], constants: Option<&[f32]>, rows: TableRows<'_>, out: OutRows<'_>) {
+    let n = out.num_rows();
+    let nanoseconds = rows.width as f64 * (NANOSECONDS_PER_NUMBER + n as f64 / MULTIPLICATIONS_PER_NANOSECOND);
+    for_each_range(rows.len, SCORED_ROWS, nanoseconds, |range| {
+        with_numbers!(rows.rows, |numbers| isa.run(Scores { isa, queries, constants, numbers, rows, range, out }));
+    });
+}
+
+struct Scores<'a, T> {
+    isa: Isa,
+    queries: &'a [f32],
+    constants: Option<&'a [f32]>,
+    numbers: &'a [T],
+    rows: TableRows<'a>,
+    range: Range<usize>,
+    /// Borrowed mutably by [`scores`], which gives every column to one thread.
+    out: OutRows<'a>,
+}
+
+impl<T: Number> Kernel for Scores<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) {
+        let width = self.rows.width;
+        scratch::with(&PANELS, |panels| {
+            for first in self.range.clone().step_by(SCORED_ROWS) {
+                let block = first..self.range.end.min(first + SCORED_ROWS);
+                let out = self.out.columns_of(block.clone());
+                for column in (0..width).step_by(SCORED_COLUMNS) {
+                    let piece = Piece {
+                        rows: &self.numbers[(self.rows.first + first) * width..],
+                        num_rows: block.len(),
+                        stride: width,
+                        first_column: column,
+                        num_columns: SCORED_COLUMNS.min(width - column),
+                    };
+                    let depth = piece.num_columns;
+                    let panels = scratch::at_least(panels, block.len().div_ceil(PANEL_WIDTH) * depth);
+                    piece.pack_transposed(isa, panels);
+                    let source = Source {
+                        rows: Numbers::F32(self.queries),
+                        stride: width,
+                        offset: column,
+                        ids: None,
+                        panels: Panels::new(panels, depth, block.len()),
+                        start: match self.constants {
+                            _ if column > 0 => Start::Output,
+                            Some(_) => Start::Constant,
+                            None => Start::Zero,
+                        },
+                        factors: self.constants,
+                        positions: None,
+                    };
+                    // SAFETY: the columns are this thread's: see the field.
+                    unsafe { multiply_range(self.isa, source, 0..out.num_rows(), out) };
+                }
+            }
+        });
+    }
+}
+
+/// Σᵥ weights\[i, `first_weight` + v\] · rows\[v\] added to row i of `out` \[n, width\], whose rows are contiguous.
+pub(crate) fn add_weighted_rows(
+    isa: Isa,
+    weights: ArrayView2<'_, f32>,
+    first_weight: usize,
+    rows: TableRows<'_>,
+    out: &mut ArrayViewMut2<'_, f32>,
+) {
+    let (n, stride) = weights.dim();
+    assert_eq!((n, rows.width), out.dim());
+    let weights = weights.as_standard_layout();
+    let Some(weights) = weights.as_slice() else { unreachable!("the standard layout is contiguous") };
+    let nanoseconds = rows.len as f64 * (NANOSECONDS_PER_NUMBER + n as f64 / MULTIPLICATIONS_PER_NANOSECOND);
+    let out = OutRows::new(out);
+    assert!(out.has_slices());
+    for_each_range(rows.width, SUMMED_COLUMNS / 2, nanoseconds, |range| {
+        with_numbers!(rows.rows, |numbers| {
+            isa.run(WeightedRows { isa, weights, stride, first_weight, numbers, rows, range, out });
+        });
+    });
+}
+
+struct WeightedRows<'a, T> {
+    isa: Isa,
+    weights: &'a [f32],
+    stride: usize,
+    first_weight: usize,
+    numbers: &'a [T],
+    rows: TableRows<'a>,
+    range: Range<usize>,
+    /// Borrowed mutably by [`add_weighted_rows`], which gives every column to one thread.
+    out: OutRows<'a>,
+}
+
+impl<T: Number> Kernel for WeightedRows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) {
+        let rows = self.rows;
+        scratch::with(&PANELS, |panels| {
+            for first in (0..rows.len).step_by(SUMMED_ROWS) {
+                for column in self.range.clone().step_by(SUMMED_COLUMNS) {
+                    let columns = column..self.range.end.min(column + SUMMED_COLUMNS);
+                    let piece = Piece {
+                        rows: &self.numbers[(rows.first + first) * rows.width..],
+                        num_rows: SUMMED_ROWS.min(rows.len - first),
+                        stride: rows.width,
+                        first_column: column,
+                        num_columns: columns.len(),
+                    };
+                    let depth = piece.num_rows;
+                    let panels = scratch::at_least(panels, columns.len().div_ceil(PANEL_WIDTH) * depth);
+                    piece.pack(isa, panels);
+                    let source = Source {
+                        rows: Numbers::F32(self.weights),
+                        stride: self.stride,
+                        offset: self.first_weight + first,
+                        ids: None,
+                        panels: Panels::new(panels, depth, columns.len()),
+                        start: Start::Output,
+                        factors: None,
+                        positions: None,
+                    };
+                    let out = self.out.columns_of(columns);
+                    // SAFETY: the columns are this thread's: see the field.
+                    unsafe { multiply_range(self.isa, source, 0..out.num_rows(), out) };
+                }
+            }
+        });
+    }
+}
