@@ -112,15 +112,16 @@ impl Kernel for Multiply<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
-        scratch::with(&BUFFERS, |buffers| {
-            for start in self.range.clone().step_by(BLOCK_ROWS) {
-                let end = self.range.end.min(start + BLOCK_ROWS);
-                for i in end..self.range.end.min(end + BLOCK_ROWS) {
-                    with_numbers!(self.source.rows, |rows| prefetch(self.source.row(rows, i), MAX_PREFETCH));
-                }
-                self.block(isa, start..end, buffers);
+        // No closure: the compiler might not use the instruction set in one.
+        let mut buffers = BUFFERS.take();
+        for start in self.range.clone().step_by(BLOCK_ROWS) {
+            let end = self.range.end.min(start + BLOCK_ROWS);
+            for i in end..self.range.end.min(end + BLOCK_ROWS) {
+                with_numbers!(self.source.rows, |rows| prefetch(self.source.row(rows, i), MAX_PREFETCH));
             }
-        });
+            self.block(isa, start..end, &mut buffers);
+        }
+        BUFFERS.set(buffers);
     }
 }
 

@@ -99,40 +99,41 @@ impl<T: Number> Kernel for Scores<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
         let width = self.rows.width;
-        scratch::with(&PANELS, |panels| {
-            for first in self.range.clone().step_by(SCORED_ROWS) {
-                let block = first..self.range.end.min(first + SCORED_ROWS);
-                let out = self.out.columns_of(block.clone());
-                for column in (0..width).step_by(SCORED_COLUMNS) {
-                    let piece = Piece {
-                        rows: &self.numbers[(self.rows.first + first) * width..],
-                        num_rows: block.len(),
-                        stride: width,
-                        first_column: column,
-                        num_columns: SCORED_COLUMNS.min(width - column),
-                    };
-                    let depth = piece.num_columns;
-                    let panels = scratch::at_least(panels, block.len().div_ceil(PANEL_WIDTH) * depth);
-                    piece.pack_transposed(isa, panels);
-                    let source = Source {
-                        rows: Numbers::F32(self.queries),
-                        stride: width,
-                        offset: column,
-                        ids: None,
-                        panels: Panels::new(panels, depth, block.len()),
-                        start: match self.constants {
-                            _ if column > 0 => Start::Output,
-                            Some(_) => Start::Constant,
-                            None => Start::Zero,
-                        },
-                        factors: self.constants,
-                        positions: None,
-                    };
-                    // SAFETY: the columns are this thread's: see the field.
-                    unsafe { multiply_range(self.isa, source, 0..out.num_rows(), out) };
-                }
+        // No closure: the compiler might not use the instruction set in one.
+        let mut kept = PANELS.take();
+        for first in self.range.clone().step_by(SCORED_ROWS) {
+            let block = first..self.range.end.min(first + SCORED_ROWS);
+            let out = self.out.columns_of(block.clone());
+            for column in (0..width).step_by(SCORED_COLUMNS) {
+                let piece = Piece {
+                    rows: &self.numbers[(self.rows.first + first) * width..],
+                    num_rows: block.len(),
+                    stride: width,
+                    first_column: column,
+                    num_columns: SCORED_COLUMNS.min(width - column),
+                };
+                let depth = piece.num_columns;
+                let panels = scratch::at_least(&mut kept, block.len().div_ceil(PANEL_WIDTH) * depth);
+                piece.pack_transposed(isa, panels);
+                let source = Source {
+                    rows: Numbers::F32(self.queries),
+                    stride: width,
+                    offset: column,
+                    ids: None,
+                    panels: Panels::new(panels, depth, block.len()),
+                    start: match self.constants {
+                        _ if column > 0 => Start::Output,
+                        Some(_) => Start::Constant,
+                        None => Start::Zero,
+                    },
+                    factors: self.constants,
+                    positions: None,
+                };
+                // SAFETY: the columns are this thread's: see the field.
+                unsafe { multiply_range(self.isa, source, 0..out.num_rows(), out) };
             }
-        });
+        }
+        PANELS.set(kept);
     }
 }
 
@@ -176,35 +177,36 @@ impl<T: Number> Kernel for WeightedRows<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
         let rows = self.rows;
-        scratch::with(&PANELS, |panels| {
-            for first in (0..rows.len).step_by(SUMMED_ROWS) {
-                for column in self.range.clone().step_by(SUMMED_COLUMNS) {
-                    let columns = column..self.range.end.min(column + SUMMED_COLUMNS);
-                    let piece = Piece {
-                        rows: &self.numbers[(rows.first + first) * rows.width..],
-                        num_rows: SUMMED_ROWS.min(rows.len - first),
-                        stride: rows.width,
-                        first_column: column,
-                        num_columns: columns.len(),
-                    };
-                    let depth = piece.num_rows;
-                    let panels = scratch::at_least(panels, columns.len().div_ceil(PANEL_WIDTH) * depth);
-                    piece.pack(isa, panels);
-                    let source = Source {
-                        rows: Numbers::F32(self.weights),
-                        stride: self.stride,
-                        offset: self.first_weight + first,
-                        ids: None,
-                        panels: Panels::new(panels, depth, columns.len()),
-                        start: Start::Output,
-                        factors: None,
-                        positions: None,
-                    };
-                    let out = self.out.columns_of(columns);
-                    // SAFETY: the columns are this thread's: see the field.
-                    unsafe { multiply_range(self.isa, source, 0..out.num_rows(), out) };
-                }
+        // No closure: the compiler might not use the instruction set in one.
+        let mut kept = PANELS.take();
+        for first in (0..rows.len).step_by(SUMMED_ROWS) {
+            for column in self.range.clone().step_by(SUMMED_COLUMNS) {
+                let columns = column..self.range.end.min(column + SUMMED_COLUMNS);
+                let piece = Piece {
+                    rows: &self.numbers[(rows.first + first) * rows.width..],
+                    num_rows: SUMMED_ROWS.min(rows.len - first),
+                    stride: rows.width,
+                    first_column: column,
+                    num_columns: columns.len(),
+                };
+                let depth = piece.num_rows;
+                let panels = scratch::at_least(&mut kept, columns.len().div_ceil(PANEL_WIDTH) * depth);
+                piece.pack(isa, panels);
+                let source = Source {
+                    rows: Numbers::F32(self.weights),
+                    stride: self.stride,
+                    offset: self.first_weight + first,
+                    ids: None,
+                    panels: Panels::new(panels, depth, columns.len()),
+                    start: Start::Output,
+                    factors: None,
+                    positions: None,
+                };
+                let out = self.out.columns_of(columns);
+                // SAFETY: the columns are this thread's: see the field.
+                unsafe { multiply_range(self.isa, source, 0..out.num_rows(), out) };
             }
-        });
+        }
+        PANELS.set(kept);
     }
 }
