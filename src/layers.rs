@@ -5,10 +5,10 @@ mod factorized;
 #[cfg(feature = "decompose")]
 mod grow;
 mod norms;
-mod queries;
 mod rank_space;
 mod search;
 mod settings;
+mod vectors;
 
 pub use dense::DenseEmbedding;
 pub use factorized::FactorizedEmbedding;

@@ -74,18 +74,26 @@
 //!   in each row of V is positive.
 //! - "Relative error" is ‖E − Ê‖ / ‖E‖ in Frobenius norms (not squared); "weighted" weighs the squared norm of each row.
 //! - Numbers are computed in `f32`; what a decomposition accumulates, in `f64`.
-//! - Lookups use the best instruction set that the machine has ([`Isa`]). On one instruction set, the bits of a looked-up row
-//!   depend neither on how many rows are looked up, nor on its position among them, nor on whether its id is repeated.
+//! - Layers use the best instruction set that the machine has ([`Isa`]). On one instruction set, the bits of a looked-up row
+//!   depend neither on how many rows are looked up, nor on its position among them, nor on whether its id is repeated or
+//!   [hot](FactorizedEmbedding::with_hot_rows), nor on the number of threads; those of a bag or a logit not on what else is
+//!   computed in the call.
+//! - Calls that write into an array of the caller's (`lookup_into` and the like) allocate nothing once a thread has made one
+//!   like it, as long as they stay on that thread. What does allocate: hidden states and weights that are not row-major, and
+//!   logits into an array whose rows are not contiguous, which are copied; tables that are not row-major or not aligned in
+//!   memory; work that `rayon` shares among threads.
 //! - Random numbers come from a generator of the caller's.
 //! - No public call panics on bad input: it returns an [`Error`] that names what, expected and actual, before it writes
 //!   anything.
 //!
 //! # Features
 //!
-//! Both are on by default; without them the layers are still whole.
+//! All are on by default; without them the layers are still whole.
 //!
 //! - `decompose`: [`TruncatedSvd`] and new rows for a grown vocabulary
 //!   ([`FactorizedEmbedding::append_rows`], [`FactorizedEmbedding::append_random_rows`]), through `faer`.
+//! - `rayon`: large lookups, bags and products on all threads of the current `rayon` pool (of the global one, or of the one
+//!   whose `install` calls). Numbers do not depend on how many there are.
 //! - `safetensors`: [`io::safetensors`], memory-mapped tables and files of factors.
 // The page links to what features bring.
 #![cfg_attr(not(all(feature = "decompose", feature = "safetensors")), allow(rustdoc::broken_intra_doc_links))]
@@ -102,7 +110,6 @@ mod kernel;
 mod layers;
 #[cfg(feature = "decompose")]
 mod linalg;
-#[cfg(feature = "safetensors")]
 mod memory;
 mod reconstruction;
 mod row_weights;

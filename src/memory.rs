@@ -1,24 +1,45 @@
-//! Memory maps. Beside `kernel/` the only place with unsafe code.
+//! Memory maps and huge pages. Beside `kernel/` the only place with unsafe code.
 #![allow(unsafe_code)]
 
-use std::{fs::File, io::ErrorKind, path::Path};
+#[cfg(feature = "safetensors")]
+mod map;
 
-use memmap2::Mmap;
+#[cfg(feature = "safetensors")]
+pub(crate) use map::map;
 
-use crate::{Error, Result};
+/// Asks the system to keep numbers in pages of 2 MiB instead of 4 KiB, which it may ignore. Returns whether it has done so.
+pub(crate) fn prefer_huge_pages<T>(numbers: &[T]) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        /// A huge page of x86-64, and of aarch64 with pages of 4 KiB.
+        const HUGE: usize = 2 << 20;
+        /// Linux 6.1 and later, in `linux/mman.h`; not every C library that `libc` describes has the name.
+        const MADV_COLLAPSE: libc::c_int = 25;
 
-/// Maps a whole file for reading.
-///
-/// The map sees what other processes do to the file: one that is overwritten in place while it is mapped gives wrong
-/// numbers, one that is truncated ends the process when the missing part is read. Replacing a file by renaming a new one
-/// over it, as this crate saves, is safe.
-pub(crate) fn map(path: &Path) -> Result<Mmap> {
-    let file = File::open(path).map_err(|source| Error::Io { action: "open", path: path.to_owned(), source })?;
-    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-        return Err(Error::Io { action: "map", path: path.to_owned(), source: ErrorKind::IsADirectory.into() });
+        let bytes = numbers.as_ptr_range();
+        let (start, end) = (bytes.start.addr().next_multiple_of(HUGE), bytes.end.addr() / HUGE * HUGE);
+        if start < end {
+            let address = bytes.start.cast::<libc::c_void>().wrapping_byte_add(start - bytes.start.addr()).cast_mut();
+            // SAFETY: the whole pages from `address` on lie within the borrowed numbers. The call moves them to other
+            // physical memory and changes none of their bytes.
+            let result = unsafe { libc::madvise(address, end - start, MADV_COLLAPSE) };
+            return result == 0;
+        }
     }
-    // SAFETY: the map is read-only and private to this crate, which hands out its bytes as shared slices only and never
-    // writes a file in place. That no other process changes the file is a duty of the user, stated in the documentation
-    // of every function that maps one (`io::safetensors`).
-    unsafe { Mmap::map(&file) }.map_err(|source| Error::Io { action: "map", path: path.to_owned(), source })
+    let _ = numbers;
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::prefer_huge_pages;
+
+    #[test]
+    fn huge_pages_change_no_number() {
+        for len in [0, 1, 1000, 3_000_000] {
+            let numbers: Vec<u32> = (0..len).collect();
+            prefer_huge_pages(&numbers);
+            assert!(numbers.iter().copied().eq(0..len), "{len} numbers");
+        }
+    }
 }

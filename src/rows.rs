@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use half::{bf16, f16, slice::HalfFloatSliceExt};
 use ndarray::{ArrayView2, ArrayViewMut1, CowArray, Ix2};
 
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// The type of the numbers of a stored table. They become `f32` when they are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +51,18 @@ pub(crate) enum Numbers<'a> {
     F16(&'a [f16]),
     Bf16(&'a [bf16]),
     Int8(&'a [i8]),
+}
+
+impl Numbers<'_> {
+    /// Asks the system to keep them in huge pages.
+    pub(crate) fn prefer_huge_pages(self) {
+        match self {
+            Self::F32(numbers) => memory::prefer_huge_pages(numbers),
+            Self::F16(numbers) => memory::prefer_huge_pages(numbers),
+            Self::Bf16(numbers) => memory::prefer_huge_pages(numbers),
+            Self::Int8(numbers) => memory::prefer_huge_pages(numbers),
+        };
+    }
 }
 
 /// Bytes that somebody owns: a vector, a memory map, a borrowed slice.

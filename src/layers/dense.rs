@@ -7,9 +7,9 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, CowArray, Ix2, s};
 use super::{
     mask_padding,
     norms::inverse_norms,
-    queries::{Queries, with_sums},
     search::{self, ScoreRows, all_scores, best_scores},
     unpadded_ranges,
+    vectors::Vectors,
 };
 use crate::{
     Bags, Dtype, Embedding, Isa, Pooling, Result, TokenId, TopK,
@@ -95,6 +95,16 @@ impl<'a> DenseEmbedding<'a> {
     #[must_use]
     pub fn with_isa(self, isa: Isa) -> Self {
         Self { isa, ..self }
+    }
+
+    /// Asks the system to keep the table in huge pages, if it stands in memory: see
+    /// [`FactorizedEmbedding::with_huge_pages`](crate::FactorizedEmbedding::with_huge_pages).
+    #[must_use]
+    pub fn with_huge_pages(self) -> Self {
+        if let Some(numbers) = self.rows.numbers() {
+            numbers.prefer_huge_pages();
+        }
+        self
     }
 
     /// The type of the stored numbers.
@@ -195,13 +205,15 @@ impl Embedding for DenseEmbedding<'_> {
         check::columns("weights [n, vocab_size]", weights, self.vocab_size())?;
         check::shape("out [n, dim]", &out, (weights.nrows(), self.dim()))?;
         let weights = weights.as_standard_layout();
-        with_sums(weights.nrows(), self.dim(), |sums| {
+        Vectors::with_kept(|sums| {
+            sums.reset(weights.nrows(), self.dim());
+            let mut rows = sums.vectors_mut();
             for range in unpadded_ranges(self.vocab_size(), self.padding_id, self.vocab_size()) {
-                self.for_each_block(range, |first, rows| {
-                    kernel::add_weighted_rows(self.isa, weights.view(), first, rows, sums);
+                self.for_each_block(range, |first, block| {
+                    kernel::add_weighted_rows(self.isa, weights.view(), first, block, &mut rows);
                 });
             }
-            out.assign(sums);
+            out.assign(&rows);
         });
         Ok(())
     }
@@ -225,12 +237,12 @@ impl Embedding for DenseEmbedding<'_> {
 }
 
 impl ScoreRows for DenseEmbedding<'_> {
-    fn prepare(&self, queries: ArrayView2<'_, f32>, prepared: &mut Queries) {
-        prepared.resize(queries.nrows(), queries.ncols());
+    fn prepare(&self, queries: ArrayView2<'_, f32>, prepared: &mut Vectors) {
+        prepared.reset(queries.nrows(), queries.ncols());
         prepared.vectors_mut().assign(&queries);
     }
 
-    fn score(&self, queries: &Queries, range: Range<usize>, out: &mut ArrayViewMut2<'_, f32>) {
+    fn score(&self, queries: &Vectors, range: Range<usize>, out: &mut ArrayViewMut2<'_, f32>) {
         let start = range.start;
         self.for_each_block(range, |first, rows| {
             let mut out = out.slice_mut(s![.., first - start..first - start + rows.len]);

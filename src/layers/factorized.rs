@@ -8,9 +8,9 @@ use rand::Rng;
 use super::{
     DenseEmbedding, mask_padding,
     norms::inverse_norms,
-    queries::{Queries, with_sums},
     search::{self, ScoreRows, all_scores, best_scores},
     unpadded_ranges,
+    vectors::Vectors,
 };
 use crate::{
     Bags, Embedding, Factors, Isa, Pooling, RepeatedIds, Result, Shape, TokenId, TopK,
@@ -151,17 +151,6 @@ impl FactorizedEmbedding {
         kernel::project_rows(self.isa, rows, &self.projection, out);
     }
 
-    /// The sum of each distribution's weights \[n\], padding left out; nothing where there is no bias to be weighed.
-    fn bias_weights(&self, weights: ArrayView2<'_, f32>) -> Option<Vec<f32>> {
-        self.factors.bias()?;
-        let unpadded = |row: ArrayView1<'_, f32>| {
-            unpadded_ranges(self.vocab_size(), self.padding_id, self.vocab_size())
-                .map(|range| row.slice(s![range]).sum())
-                .sum()
-        };
-        Some(weights.rows().into_iter().map(unpadded).collect())
-    }
-
     fn stored_rows(&self, range: Range<usize>) -> TableRows<'_> {
         TableRows { rows: self.factors.stored_u(), width: self.rank(), first: range.start, len: range.len() }
     }
@@ -217,14 +206,19 @@ impl Embedding for FactorizedEmbedding {
         check::columns("weights [n, vocab_size]", weights, self.vocab_size())?;
         check::shape("out [n, dim]", &out, (weights.nrows(), self.dim()))?;
         let weights = weights.as_standard_layout();
-        with_sums(weights.nrows(), self.rank(), |pooled| {
-            for range in unpadded_ranges(self.vocab_size(), self.padding_id, self.vocab_size()) {
+        let ranges = || unpadded_ranges(self.vocab_size(), self.padding_id, self.vocab_size());
+        Vectors::with_kept(|pooled| {
+            pooled.reset(weights.nrows(), self.rank());
+            for range in ranges() {
                 let rows = self.stored_rows(range.clone());
-                kernel::add_weighted_rows(self.isa, weights.view(), range.start, rows, pooled);
+                kernel::add_weighted_rows(self.isa, weights.view(), range.start, rows, &mut pooled.vectors_mut());
             }
-            let pooled = Numbers::F32(pooled.as_slice().unwrap_or_default());
-            let bias_weights = self.bias_weights(weights.view());
-            kernel::project(self.isa, pooled, bias_weights.as_deref(), &self.projection, &mut out);
+            if self.factors.bias().is_some() {
+                let sum = |row: ArrayView1<'_, f32>| ranges().map(|range| row.slice(s![range]).sum()).sum();
+                pooled.set_constants(weights.rows().into_iter().map(sum));
+            }
+            let rows = Numbers::F32(pooled.numbers());
+            kernel::project(self.isa, rows, pooled.constants(), &self.projection, &mut out);
         });
         Ok(())
     }
@@ -248,9 +242,9 @@ impl Embedding for FactorizedEmbedding {
 }
 
 impl ScoreRows for FactorizedEmbedding {
-    /// Queries in rank space: hidden · Vᵀ · diag(D), times the scales of U if it has them, and hidden · b.
-    fn prepare(&self, queries: ArrayView2<'_, f32>, prepared: &mut Queries) {
-        prepared.resize(queries.nrows(), self.rank());
+    /// Vectors in rank space: hidden · Vᵀ · diag(D), times the scales of U if it has them, and hidden · b.
+    fn prepare(&self, queries: ArrayView2<'_, f32>, prepared: &mut Vectors) {
+        prepared.reset(queries.nrows(), self.rank());
         let v = self.factors.v();
         let v = TableRows {
             rows: Numbers::F32(v.as_slice().unwrap_or_default()),
@@ -268,7 +262,7 @@ impl ScoreRows for FactorizedEmbedding {
         }
     }
 
-    fn score(&self, queries: &Queries, rows: Range<usize>, out: &mut ArrayViewMut2<'_, f32>) {
+    fn score(&self, queries: &Vectors, rows: Range<usize>, out: &mut ArrayViewMut2<'_, f32>) {
         kernel::scores(self.isa, queries.vectors(), queries.constants(), self.stored_rows(rows), out);
     }
 }

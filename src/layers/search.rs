@@ -9,23 +9,23 @@ use std::{
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
 
-use super::{norms::normalized, queries::Queries, unpadded_ranges};
+use super::{norms::normalized, unpadded_ranges, vectors::Vectors};
 use crate::{Embedding, Result, TokenId, TopK, embedding::cosine, kernel};
 
 /// Rows of the table that are scored, or copied to be scored, together.
 pub(super) const BLOCK_ROWS: usize = 1024;
 /// Scores that are looked at together.
 const TOGETHER: usize = 16;
-/// Queries that are scored together: with a block of rows, what a search holds at a time.
+/// Vectors that are scored together: with a block of rows, what a search holds at a time.
 const BLOCK_QUERIES: usize = 64;
 
 /// A table that can score queries with a range of its rows.
 pub(super) trait ScoreRows: Sync {
     /// What the table makes of queries [n, dim] once, before it scores them with its rows.
-    fn prepare(&self, queries: ArrayView2<'_, f32>, prepared: &mut Queries);
+    fn prepare(&self, queries: ArrayView2<'_, f32>, prepared: &mut Vectors);
 
     /// Σⱼ queries\[i, j\] · E\[row, j\] for each query i and each row of the range, into `out` \[n, len of the range\].
-    fn score(&self, queries: &Queries, rows: Range<usize>, out: &mut ArrayViewMut2<'_, f32>);
+    fn score(&self, queries: &Vectors, rows: Range<usize>, out: &mut ArrayViewMut2<'_, f32>);
 }
 
 /// The scores of all rows, 0 for padding, into `out` \[n, `vocab_size`\].
@@ -36,7 +36,7 @@ pub(super) fn all_scores(
     mut out: ArrayViewMut2<'_, f32>,
 ) {
     let vocab_size = out.ncols();
-    Queries::with_kept(|prepared| {
+    Vectors::with_kept(|prepared| {
         table.prepare(queries, prepared);
         for rows in unpadded_ranges(vocab_size, padding_id, vocab_size) {
             table.score(prepared, rows.clone(), &mut out.slice_mut(s![.., rows]));
@@ -63,7 +63,7 @@ pub(super) fn best_scores(
         return best;
     }
     for (block, queries) in queries.axis_chunks_iter(Axis(0), BLOCK_QUERIES).enumerate() {
-        let mut prepared = Queries::default();
+        let mut prepared = Vectors::default();
         table.prepare(queries, &mut prepared);
         let heaps = Mutex::new(vec![BestK::new(k); queries.nrows()]);
         // What scoring one row takes with these queries; the width of a dense row is unknown here, so the least.
@@ -89,7 +89,7 @@ pub(super) fn best_scores(
 /// The best rows of a range, for each query.
 fn best_of_range(
     table: &impl ScoreRows,
-    queries: &Queries,
+    queries: &Vectors,
     k: usize,
     range: Range<usize>,
     padding_id: Option<TokenId>,

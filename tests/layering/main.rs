@@ -31,6 +31,8 @@ const PLAIN_DATA: [(&str, &str); 4] =
 const UNSAFE: [&str; 2] = ["kernel", "memory"];
 
 const MAX_LINES: usize = 500;
+/// Of a file of kernels.
+const MAX_KERNEL_LINES: usize = 400;
 
 /// The sources by their path below `src`, without extension and folder by folder: `["embedding", "check"]`.
 type Sources = BTreeMap<Vec<String>, String>;
@@ -109,7 +111,8 @@ fn unsafe_stands_in_the_kernels_and_the_memory_maps_only() {
 fn files_are_short() {
     for (path, text) in sources() {
         let lines = text.lines().count();
-        assert!(lines <= MAX_LINES, "{} has {lines} lines", path.join("/"));
+        let max = if path[0] == "kernel" { MAX_KERNEL_LINES } else { MAX_LINES };
+        assert!(lines <= max, "{} has {lines} lines", path.join("/"));
     }
 }
 

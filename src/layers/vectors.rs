@@ -1,0 +1,68 @@
+//! What products with a table need beside it, in memory that is kept from call to call.
+
+use std::cell::Cell;
+
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+use crate::kernel::scratch::{self, Scratch};
+
+/// Vectors \[n, width\] and a number for each: queries as the stored rows of a table see them, with the constant that every
+/// score begins with; or weighted sums of its rows, with the weight of the bias.
+#[derive(Default)]
+pub(super) struct Vectors {
+    vectors: Vec<f32>,
+    constants: Vec<f32>,
+    len: usize,
+    width: usize,
+    has_constants: bool,
+}
+
+thread_local! {
+    static KEPT: Scratch<Vectors> = const {
+        Cell::new(Vectors { vectors: Vec::new(), constants: Vec::new(), len: 0, width: 0, has_constants: false })
+    };
+}
+
+impl Vectors {
+    /// Works with vectors in memory that the thread keeps from call to call.
+    pub(super) fn with_kept(work: impl FnOnce(&mut Self)) {
+        scratch::with(&KEPT, work);
+    }
+
+    /// So many zero vectors, without constants.
+    pub(super) fn reset(&mut self, len: usize, width: usize) {
+        (self.len, self.width, self.has_constants) = (len, width, false);
+        self.vectors.clear();
+        self.vectors.resize(len * width, 0.0);
+    }
+
+    /// \[n · width\], row-major.
+    pub(super) fn numbers(&self) -> &[f32] {
+        &self.vectors
+    }
+
+    pub(super) fn vectors(&self) -> ArrayView2<'_, f32> {
+        match ArrayView2::from_shape((self.len, self.width), &self.vectors) {
+            Ok(vectors) => vectors,
+            Err(_) => unreachable!("`reset` makes just as many numbers"),
+        }
+    }
+
+    pub(super) fn vectors_mut(&mut self) -> ArrayViewMut2<'_, f32> {
+        match ArrayViewMut2::from_shape((self.len, self.width), &mut self.vectors) {
+            Ok(vectors) => vectors,
+            Err(_) => unreachable!("`reset` makes just as many numbers"),
+        }
+    }
+
+    pub(super) fn constants(&self) -> Option<&[f32]> {
+        self.has_constants.then_some(self.constants.as_slice())
+    }
+
+    /// Sets a constant for each vector.
+    pub(super) fn set_constants(&mut self, constants: impl Iterator<Item = f32>) {
+        self.constants.clear();
+        self.constants.extend(constants);
+        self.has_constants = true;
+    }
+}
