@@ -1,0 +1,161 @@
+//! Bags of L ids: a dense table, gather + sum + `dot`, and this crate.
+//!
+//! A workload, such as `bag/vocab250000_r128_d768/sum/L20`, has the entries
+//!
+//! - `dense`: rows of the whole table summed by [`DenseEmbedding`](factorized_embedding::DenseEmbedding);
+//! - `gather+sum+dot`: an `EmbeddingBag` of width rank followed by a linear layer, written with `select`, `sum_axis` and
+//!   `dot`; for maxima `gather+dot+max`;
+//! - `factorized/<variant>`.
+//!
+//! The ids are uniform, and both tables are larger than a last-level cache of 32 MB. There are as many bags in a call as
+//! make it last about 0.5 to 20 ms; throughput is in ids.
+
+#[allow(dead_code, reason = "each bench uses a part of it")]
+mod support;
+
+use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
+use factorized_embedding::{Bags, Embedding, Factors, Pooling, Shape, TokenId};
+use ndarray::{Array2, Axis, s};
+
+use support::{
+    agreement::Expected,
+    ids::Ids,
+    tables::{Tables, indices},
+    variants::Variant,
+};
+
+const SHAPES: [Shape; 3] = [
+    Shape { vocab_size: 250_000, rank: 64, dim: 384 },
+    Shape { vocab_size: 250_000, rank: 128, dim: 768 },
+    Shape { vocab_size: 250_000, rank: 128, dim: 1024 },
+];
+/// Ids a bag, bags a call.
+const BAGS: [(usize, usize); 7] = [(2, 1024), (8, 1024), (20, 512), (64, 256), (256, 64), (1024, 16), (10_000, 2)];
+const MAX_BAGS: [(usize, usize); 1] = [(20, 128)];
+/// Bags of a call that are checked.
+const CHECKED: usize = 16;
+
+fn main() {
+    support::run(|criterion| {
+        for shape in SHAPES {
+            let tables = Tables::new(shape);
+            group(criterion, &tables, Pooling::Sum, &BAGS);
+            if (shape.rank, shape.dim) == (128, 768) {
+                group(criterion, &tables, Pooling::Max, &MAX_BAGS);
+            }
+        }
+    });
+}
+
+fn group(criterion: &mut Criterion, tables: &Tables, pooling: Pooling, bags: &[(usize, usize)]) {
+    let stream = Ids::Uniform.draw(tables.shape().vocab_size);
+    for &(len, count) in bags {
+        let calls = Calls { stream: &stream, len, count, pooling };
+        let name = if pooling == Pooling::Max { "max" } else { "sum" };
+        let mut group = criterion.benchmark_group(format!("bag/{}/{name}/L{len}", tables.name()));
+        group.throughput(Throughput::Elements((len * count) as u64));
+        group.bench_function("dense", |bencher| {
+            let mut pooled = Pooled::new(tables.dense(), calls);
+            pooled.check(tables.factors());
+            bencher.iter(|| pooled.next_call());
+        });
+        naive(&mut group, tables, calls);
+        for variant in variants(pooling) {
+            group.bench_function(variant.name(), |bencher| {
+                let layer = tables.variant(&variant);
+                let layer = layer.as_ref();
+                let mut pooled = Pooled::new(layer, calls);
+                support::pool(variant.threads()).install(|| {
+                    pooled.check(layer.factors());
+                    bencher.iter(|| pooled.next_call());
+                });
+            });
+        }
+    }
+}
+
+fn variants(_pooling: Pooling) -> Vec<Variant> {
+    Variant::isas().collect()
+}
+
+fn naive(group: &mut BenchmarkGroup<'_, WallTime>, tables: &Tables, calls: Calls<'_>) {
+    let rank_rows = |bag: &[usize]| tables.factors().u().select(Axis(0), bag);
+    let stream = indices(calls.stream);
+    let mut per_call = stream.chunks_exact(calls.len * calls.count).cycle();
+    if calls.pooling == Pooling::Max {
+        group.bench_function("gather+dot+max", |bencher| {
+            let mut out = Array2::zeros((calls.count, tables.shape().dim));
+            bencher.iter(|| {
+                let ids = per_call.next().expect("a stream of at least one call");
+                for (bag, mut out) in ids.chunks_exact(calls.len).zip(out.rows_mut()) {
+                    let rows = rank_rows(bag).dot(tables.projection());
+                    out.assign(&rows.fold_axis(Axis(0), f32::NEG_INFINITY, |&most, &number| most.max(number)));
+                }
+            });
+        });
+        return;
+    }
+    group.bench_function("gather+sum+dot", |bencher| {
+        let mut sums = Array2::zeros((calls.count, tables.shape().rank));
+        bencher.iter(|| {
+            let ids = per_call.next().expect("a stream of at least one call");
+            for (bag, mut sum) in ids.chunks_exact(calls.len).zip(sums.rows_mut()) {
+                sum.assign(&rank_rows(bag).sum_axis(Axis(0)));
+            }
+            sums.dot(tables.projection())
+        });
+    });
+}
+
+/// Calls of `count` bags of `len` ids from a stream.
+#[derive(Clone, Copy)]
+struct Calls<'a> {
+    stream: &'a [TokenId],
+    len: usize,
+    count: usize,
+    pooling: Pooling,
+}
+
+/// Call after call, pooled into the same array.
+struct Pooled<'a> {
+    embedding: &'a dyn Embedding,
+    calls: Calls<'a>,
+    per_call: std::iter::Cycle<std::slice::ChunksExact<'a, TokenId>>,
+    offsets: Vec<usize>,
+    out: Array2<f32>,
+}
+
+impl<'a> Pooled<'a> {
+    fn new(embedding: &'a dyn Embedding, calls: Calls<'a>) -> Self {
+        Self {
+            embedding,
+            calls,
+            per_call: calls.stream.chunks_exact(calls.len * calls.count).cycle(),
+            offsets: (0..calls.count).map(|bag| bag * calls.len).collect(),
+            out: Array2::from_elem((calls.count, embedding.dim()), f32::NAN),
+        }
+    }
+
+    /// Pools the next bags; returns their ids.
+    fn next_call(&mut self) -> &'a [TokenId] {
+        let ids = self.per_call.next().expect("a stream of at least one call");
+        let bags = Bags::new(ids, &self.offsets, self.calls.pooling).expect("offsets within the ids");
+        self.embedding.bag_into(&bags, self.out.view_mut()).expect("ids of the vocabulary");
+        ids
+    }
+
+    /// Asserts that the next bags hold what the factors say.
+    fn check(&mut self, factors: &Factors) {
+        let ids = self.next_call();
+        assert!(self.out.iter().all(|number| number.is_finite()), "bags that were not written");
+        let bags = ids.chunks_exact(self.calls.len).take(CHECKED);
+        if self.calls.pooling == Pooling::Max {
+            for (bag, out) in bags.zip(self.out.rows()) {
+                Expected::maxima(factors, bag).assert_agrees(out.insert_axis(Axis(0)));
+            }
+        } else {
+            let checked = CHECKED.min(self.calls.count);
+            Expected::sums(factors, bags).assert_agrees(self.out.slice(s![..checked, ..]));
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The whole table at once: logits of a tied output head, the best k of them, soft lookups, the dense table.
+//!
+//! A workload, such as `logits/vocab50257_r128_d768/n16`, has the entries
+//!
+//! - `dense`: the same operation of [`DenseEmbedding`](factorized_embedding::DenseEmbedding);
+//! - `dense_dot`: the same product of the dense table written with `dot` (of a vector where n is 1);
+//! - `gather+dot`: what one writes with U, D·V and `dot`;
+//! - `factorized/<variant>`.
+//!
+//! Throughput is in rows of n.
+
+#[allow(dead_code, reason = "each bench uses a part of it")]
+mod support;
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
+use factorized_embedding::{Embedding, FactorizedEmbedding, Shape, TokenId};
+use ndarray::{Array2, ArrayView2, Axis, s};
+use rand::{SeedableRng, rngs::ChaCha8Rng};
+use rand_distr::{Distribution, StandardNormal};
+
+use support::{agreement::Expected, tables::Tables, variants::Variant};
+
+/// GPT-2's.
+const SHAPE: Shape = Shape { vocab_size: 50_257, rank: 128, dim: 768 };
+const K: usize = 10;
+/// Rows of the table whose logits are checked, spread over it.
+const CHECKED: usize = 500;
+
+fn main() {
+    support::run(|criterion| {
+        let tables = Tables::new(SHAPE);
+        for n in [1, 16, 64] {
+            let hidden = normal((n, SHAPE.dim));
+            logits(&mut group(criterion, "logits", n), &tables, hidden.view());
+            top_k(&mut group(criterion, "top_k", n), &tables, hidden.view());
+        }
+        for n in [1, 16] {
+            let mut weights = normal((n, SHAPE.vocab_size)).abs();
+            weights /= &weights.sum_axis(Axis(1)).insert_axis(Axis(1));
+            soft_lookup(&mut group(criterion, "soft", n), &tables, weights.view());
+        }
+        for n in [1, 16, 512] {
+            project(&mut group(criterion, "project", n), &tables, n);
+        }
+        to_dense(&mut group(criterion, "to_dense", SHAPE.vocab_size), &tables);
+    });
+}
+
+fn group<'a>(criterion: &'a mut Criterion, name: &str, n: usize) -> BenchmarkGroup<'a, WallTime> {
+    let mut group = criterion.benchmark_group(format!("{name}/{}/n{n}", Tables::new(SHAPE).name()));
+    group.throughput(Throughput::Elements(n as u64));
+    group
+}
+
+fn normal(shape: (usize, usize)) -> Array2<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    Array2::from_shape_simple_fn(shape, || StandardNormal.sample(&mut rng))
+}
+
+/// The entries of this crate: what a layer makes into the array that is given, checked once.
+fn factorized(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    tables: &Tables,
+    shape: (usize, usize),
+    make: impl Fn(&FactorizedEmbedding, &mut Array2<f32>) + Sync,
+    check: impl Fn(&FactorizedEmbedding, &Array2<f32>) + Sync,
+) {
+    for variant in variants() {
+        group.bench_function(variant.name(), |bencher| {
+            let layer = tables.variant(&variant);
+            let layer = layer.as_ref();
+            let mut out = Array2::from_elem(shape, f32::NAN);
+            support::pool(variant.threads()).install(|| {
+                make(layer, &mut out);
+                check(layer, &out);
+                bencher.iter(|| make(layer, &mut out));
+            });
+        });
+    }
+}
+
+fn variants() -> impl Iterator<Item = Variant> {
+    Variant::isas().chain([Variant::two_threads()])
+}
+
+/// Ids spread over the table.
+fn some_ids() -> Vec<TokenId> {
+    (0..CHECKED).map(|i| (i * (SHAPE.vocab_size - 1) / (CHECKED - 1)) as TokenId).collect()
+}
+
+fn logits(group: &mut BenchmarkGroup<'_, WallTime>, tables: &Tables, hidden: ArrayView2<'_, f32>) {
+    let shape = (hidden.nrows(), SHAPE.vocab_size);
+    let ids = some_ids();
+    let check = |layer: &FactorizedEmbedding, out: &Array2<f32>| {
+        assert!(out.iter().all(|number| number.is_finite()), "logits that were not written");
+        let checked: Vec<usize> = ids.iter().map(|&id| id as usize).collect();
+        let expected = Expected::logits(layer.factors(), hidden, &ids);
+        expected.assert_agrees(out.select(Axis(1), &checked).view());
+    };
+    group.bench_function("dense", |bencher| {
+        let mut out = Array2::from_elem(shape, f32::NAN);
+        let mut make = || tables.dense().logits_into(hidden, out.view_mut()).expect("shapes that fit");
+        make();
+        bencher.iter(make);
+        check(tables.factorized(), &out);
+    });
+    group.bench_function("dense_dot", |bencher| {
+        let table = tables.dense().to_array();
+        match hidden.nrows() {
+            1 => bencher.iter(|| black_box(table.dot(&hidden.row(0)))),
+            _ => bencher.iter(|| black_box(hidden.dot(&table.t()))),
+        }
+    });
+    group.bench_function("gather+dot", |bencher| {
+        let (u, projection) = (tables.factors().u(), tables.projection());
+        match hidden.nrows() {
+            1 => bencher.iter(|| black_box(u.dot(&projection.dot(&hidden.row(0))))),
+            _ => bencher.iter(|| black_box(hidden.dot(&projection.t()).dot(&u.t()))),
+        }
+    });
+    let make = |layer: &FactorizedEmbedding, out: &mut Array2<f32>| {
+        layer.logits_into(hidden, out.view_mut()).expect("shapes that fit");
+    };
+    factorized(group, tables, shape, make, check);
+}
+
+fn top_k(group: &mut BenchmarkGroup<'_, WallTime>, tables: &Tables, hidden: ArrayView2<'_, f32>) {
+    let check = |layer: &FactorizedEmbedding, best: &dyn Embedding| {
+        let ids: Vec<TokenId> = (0..SHAPE.vocab_size as TokenId).collect();
+        let first = hidden.slice(s![..1, ..]);
+        let best = best.top_k(first, K).expect("shapes that fit");
+        Expected::logits(layer.factors(), first, &ids).assert_best(&best);
+    };
+    group.bench_function("dense", |bencher| {
+        check(tables.factorized(), tables.dense());
+        bencher.iter(|| tables.dense().top_k(hidden, K));
+    });
+    for variant in variants() {
+        group.bench_function(variant.name(), |bencher| {
+            let layer = tables.variant(&variant);
+            let layer = layer.as_ref();
+            support::pool(variant.threads()).install(|| {
+                check(layer, layer);
+                bencher.iter(|| layer.top_k(hidden, K));
+            });
+        });
+    }
+}
+
+fn soft_lookup(group: &mut BenchmarkGroup<'_, WallTime>, tables: &Tables, weights: ArrayView2<'_, f32>) {
+    let shape = (weights.nrows(), SHAPE.dim);
+    let check = |layer: &FactorizedEmbedding, out: &Array2<f32>| {
+        Expected::soft(layer.factors(), weights).assert_agrees(out.view());
+    };
+    group.bench_function("dense", |bencher| {
+        let mut out = Array2::from_elem(shape, f32::NAN);
+        let mut make = || tables.dense().soft_lookup_into(weights, out.view_mut()).expect("shapes that fit");
+        make();
+        bencher.iter(make);
+        check(tables.factorized(), &out);
+    });
+    group.bench_function("gather+dot", |bencher| {
+        let (u, projection) = (tables.factors().u(), tables.projection());
+        bencher.iter(|| black_box(weights.dot(&u).dot(projection)));
+    });
+    let make = |layer: &FactorizedEmbedding, out: &mut Array2<f32>| {
+        layer.soft_lookup_into(weights, out.view_mut()).expect("shapes that fit");
+    };
+    factorized(group, tables, shape, make, check);
+}
+
+fn project(group: &mut BenchmarkGroup<'_, WallTime>, tables: &Tables, n: usize) {
+    let ids: Vec<TokenId> = (0..n as TokenId).collect();
+    let rows = tables.factors().u().slice_move(s![..n, ..]);
+    group.bench_function("dot", |bencher| bencher.iter(|| black_box(rows.dot(tables.projection()))));
+    let make = |layer: &FactorizedEmbedding, out: &mut Array2<f32>| {
+        layer.project_into(rows, out.view_mut()).expect("shapes that fit");
+    };
+    let check = |layer: &FactorizedEmbedding, out: &Array2<f32>| {
+        Expected::rows(layer.factors(), &ids).assert_agrees(out.view());
+    };
+    factorized(group, tables, (n, SHAPE.dim), make, check);
+}
+
+fn to_dense(group: &mut BenchmarkGroup<'_, WallTime>, tables: &Tables) {
+    group.bench_function("dot", |bencher| {
+        bencher.iter(|| black_box(tables.factors().u().dot(tables.projection())));
+    });
+    let ids = some_ids();
+    for variant in Variant::isas() {
+        group.bench_function(variant.name(), |bencher| {
+            let layer = tables.variant(&variant);
+            let dense = layer.to_dense().expect("finite numbers");
+            let rows = dense.lookup(&ids).expect("ids of the vocabulary");
+            Expected::rows(layer.factors(), &ids).assert_agrees(rows.view());
+            bencher.iter(|| black_box(layer.to_dense()));
+        });
+    }
+}

@@ -1,0 +1,53 @@
+//! The ways in which this crate can compute the same thing.
+
+use factorized_embedding::{FactorizedEmbedding, Isa, RepeatedIds};
+
+/// A way to make and to run a factorized layer.
+pub(crate) struct Variant {
+    name: String,
+    threads: usize,
+    make: Box<dyn Fn(&FactorizedEmbedding) -> FactorizedEmbedding>,
+}
+
+impl Variant {
+    fn new(name: impl Into<String>, make: impl Fn(&FactorizedEmbedding) -> FactorizedEmbedding + 'static) -> Self {
+        Self { name: name.into(), threads: 1, make: Box::new(make) }
+    }
+
+    /// `factorized/<isa>`: each instruction set that this machine has, the one that a layer takes by itself first; no id's
+    /// row is copied.
+    pub(crate) fn isas() -> impl Iterator<Item = Self> {
+        Isa::supported().map(|isa| {
+            let name = format!("factorized/{isa}");
+            Self::new(name, move |layer| layer.clone().with_isa(isa).with_repeated_ids(RepeatedIds::Compute))
+        })
+    }
+
+    /// `factorized/threads2`: the best instruction set on two threads.
+    pub(crate) fn two_threads() -> Self {
+        let plain = |layer: &FactorizedEmbedding| layer.clone().with_repeated_ids(RepeatedIds::Compute);
+        Self { threads: 2, ..Self::new("factorized/threads2", plain) }
+    }
+
+    /// `factorized/dedup`: rows of repeated ids are copied, whether that pays or not.
+    pub(crate) fn dedup() -> Self {
+        Self::new("factorized/dedup", |layer| layer.clone().with_repeated_ids(RepeatedIds::Copy))
+    }
+
+    /// `factorized/auto`: as a layer does it by itself.
+    pub(crate) fn auto() -> Self {
+        Self::new("factorized/auto", FactorizedEmbedding::clone)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
+    }
+
+    pub(crate) fn make(&self, layer: &FactorizedEmbedding) -> FactorizedEmbedding {
+        (self.make)(layer)
+    }
+}
