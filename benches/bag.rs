@@ -79,7 +79,7 @@ fn variants(_pooling: Pooling) -> Vec<Variant> {
 }
 
 fn naive(group: &mut BenchmarkGroup<'_, WallTime>, tables: &Tables, calls: Calls<'_>) {
-    let rank_rows = |bag: &[usize]| tables.factors().u().select(Axis(0), bag);
+    let u = tables.factors().u();
     let stream = indices(calls.stream);
     let mut per_call = stream.chunks_exact(calls.len * calls.count).cycle();
     if calls.pooling == Pooling::Max {
@@ -88,7 +88,7 @@ fn naive(group: &mut BenchmarkGroup<'_, WallTime>, tables: &Tables, calls: Calls
             bencher.iter(|| {
                 let ids = per_call.next().expect("a stream of at least one call");
                 for (bag, mut out) in ids.chunks_exact(calls.len).zip(out.rows_mut()) {
-                    let rows = rank_rows(bag).dot(tables.projection());
+                    let rows = u.select(Axis(0), bag).dot(tables.projection());
                     out.assign(&rows.fold_axis(Axis(0), f32::NEG_INFINITY, |&most, &number| most.max(number)));
                 }
             });
@@ -100,7 +100,7 @@ fn naive(group: &mut BenchmarkGroup<'_, WallTime>, tables: &Tables, calls: Calls
         bencher.iter(|| {
             let ids = per_call.next().expect("a stream of at least one call");
             for (bag, mut sum) in ids.chunks_exact(calls.len).zip(sums.rows_mut()) {
-                sum.assign(&rank_rows(bag).sum_axis(Axis(0)));
+                sum.assign(&u.select(Axis(0), bag).sum_axis(Axis(0)));
             }
             sums.dot(tables.projection())
         });

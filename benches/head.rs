@@ -173,7 +173,8 @@ fn soft_lookup(group: &mut BenchmarkGroup<'_, WallTime>, tables: &Tables, weight
 
 fn project(group: &mut BenchmarkGroup<'_, WallTime>, tables: &Tables, n: usize) {
     let ids: Vec<TokenId> = (0..n as TokenId).collect();
-    let rows = tables.factors().u().slice_move(s![..n, ..]);
+    let u = tables.factors().u();
+    let rows = u.slice(s![..n, ..]);
     group.bench_function("dot", |bencher| bencher.iter(|| black_box(rows.dot(tables.projection()))));
     let make = |layer: &FactorizedEmbedding, out: &mut Array2<f32>| {
         layer.project_into(rows, out.view_mut()).expect("shapes that fit");

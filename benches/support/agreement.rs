@@ -27,7 +27,7 @@ impl Expected {
 
     /// The rows of ids.
     pub(crate) fn rows(factors: &Factors, ids: &[TokenId]) -> Self {
-        let rows = select(factors, ids);
+        let rows = select(factors.u().view(), ids);
         Self::projected(factors, &rows, &rows.abs(), 1)
     }
 
@@ -36,8 +36,9 @@ impl Expected {
         let mut sums = Array2::zeros((bags.len(), factors.rank()));
         let mut magnitudes = sums.clone();
         let mut terms = 0;
+        let u = factors.u();
         for ((ids, mut sum), mut magnitude) in bags.zip(sums.rows_mut()).zip(magnitudes.rows_mut()) {
-            let rows = select(factors, ids);
+            let rows = select(u.view(), ids);
             sum += &rows.sum_axis(Axis(0));
             magnitude += &rows.abs().sum_axis(Axis(0));
             terms = terms.max(ids.len());
@@ -62,7 +63,7 @@ impl Expected {
 
     /// `hidden` · Eᵀ for some ids.
     pub(crate) fn logits(factors: &Factors, hidden: ArrayView2<'_, f32>, ids: &[TokenId]) -> Self {
-        let (hidden, rows) = (hidden.mapv(f64::from), select(factors, ids));
+        let (hidden, rows) = (hidden.mapv(f64::from), select(factors.u().view(), ids));
         let projection = factors.projection().mapv(f64::from);
         Self {
             values: hidden.dot(&projection.t()).dot(&rows.t()),
@@ -120,7 +121,7 @@ impl Expected {
 }
 
 /// Rows of U.
-fn select(factors: &Factors, ids: &[TokenId]) -> Array2<f64> {
+fn select(u: ArrayView2<'_, f32>, ids: &[TokenId]) -> Array2<f64> {
     let ids: Vec<usize> = ids.iter().map(|&id| id as usize).collect();
-    factors.u().select(Axis(0), &ids).mapv(f64::from)
+    u.select(Axis(0), &ids).mapv(f64::from)
 }

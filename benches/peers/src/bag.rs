@@ -4,7 +4,7 @@ use std::{hint::black_box, ops::Range};
 
 use burn::tensor::{Int, Tensor as Burn, module::embedding};
 use candle_core::Tensor as Candle;
-use factorized_embedding::{Bags, DenseEmbedding, Embedding, FactorizedEmbedding, Pooling, Shape, TokenId};
+use factorized_embedding::{Bags, DenseEmbedding, Embedding, FactorizedEmbedding, Pooling, Shape};
 use ndarray::{Array2, Axis, s};
 
 use crate::{
@@ -62,15 +62,13 @@ impl Tables {
     fn new(shape: Shape) -> Self {
         let layer = random(shape);
         let projection = layer.factors().projection();
-        let factors = [layer.factors().u(), projection.view()];
-        let (candle, burn) = (factors.map(frameworks::candle), factors.map(frameworks::burn));
+        let (candle, burn) = {
+            let u = layer.factors().u();
+            let factors = [u.view(), projection.view()];
+            (factors.map(frameworks::candle), factors.map(frameworks::burn))
+        };
         let dense = layer.to_dense().expect("finite numbers");
         Self { layer, projection, dense, candle, burn }
-    }
-
-    fn u_row(&self, id: TokenId) -> &[f32] {
-        let u = self.layer.factors().u().to_slice().expect("row-major");
-        &u[id as usize * self.layer.rank()..][..self.layer.rank()]
     }
 }
 
@@ -165,13 +163,15 @@ struct Summed<'a> {
 impl Contender for Summed<'_> {
     fn run(&mut self, calls: Range<usize>) {
         let Tables { layer, projection, .. } = self.tables;
+        let u = layer.factors().u();
+        let u = u.as_slice().expect("row-major");
         for call in calls {
             let sums = self.sums.as_slice_mut().expect("row-major");
             let bags = self.calls.batches.of_call(call).chunks_exact(self.calls.len);
             for (bag, sums) in bags.zip(sums.chunks_exact_mut(layer.rank())) {
                 sums.fill(0.0);
                 for &id in bag {
-                    for (sum, &number) in sums.iter_mut().zip(self.tables.u_row(id)) {
+                    for (sum, &number) in sums.iter_mut().zip(&u[id as usize * layer.rank()..][..layer.rank()]) {
                         *sum += number;
                     }
                 }

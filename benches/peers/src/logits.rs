@@ -5,7 +5,7 @@ use std::{hint::black_box, ops::Range};
 use burn::tensor::Tensor as Burn;
 use candle_core::Tensor as Candle;
 use factorized_embedding::{DenseEmbedding, Embedding, FactorizedEmbedding, Shape, TokenId};
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayView2, Axis};
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 use rand_distr::{Distribution, StandardNormal};
 
@@ -30,12 +30,13 @@ pub(crate) fn run(rounds: &mut Rounds) {
     }
     let layer = random(SHAPE);
     let (dense, projection) = (layer.to_dense().expect("finite numbers"), layer.factors().projection());
+    let u = layer.factors().u();
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let checked: Vec<usize> = (0..CHECKED).map(|i| i * (SHAPE.vocab_size - 1) / (CHECKED - 1)).collect();
     let ids: Vec<TokenId> = checked.iter().map(|&id| id as TokenId).collect();
     for n in wanted {
         let hidden = Array2::from_shape_simple_fn((n, SHAPE.dim), || StandardNormal.sample(&mut rng));
-        let inputs = Inputs { layer: &layer, dense: &dense, projection: &projection, hidden: &hidden };
+        let inputs = Inputs { layer: &layer, u: u.view(), dense: &dense, projection: &projection, hidden: &hidden };
         let expected = Expected::logits(layer.factors(), hidden.view(), &ids);
         rounds.run(&workload(n), contenders(inputs, rounds.threads), |answer| {
             assert_eq!(answer.dim(), (n, SHAPE.vocab_size));
@@ -47,16 +48,16 @@ pub(crate) fn run(rounds: &mut Rounds) {
 #[derive(Clone, Copy)]
 struct Inputs<'a> {
     layer: &'a FactorizedEmbedding,
+    u: ArrayView2<'a, f32>,
     dense: &'a DenseEmbedding<'static>,
     projection: &'a Array2<f32>,
     hidden: &'a Array2<f32>,
 }
 
 fn contenders<'a>(inputs: Inputs<'a>, threads: usize) -> Contenders<'a> {
-    let Inputs { layer, dense, projection, hidden } = inputs;
+    let Inputs { layer, u, dense, projection, hidden } = inputs;
     let n = hidden.nrows();
     let new = || Array2::from_elem((n, SHAPE.vocab_size), f32::NAN);
-    let u = layer.factors().u();
     let table = dense.to_array().into_owned();
     let mut contenders: Contenders<'a> = vec![
         ("ours", Box::new(Into { make: move |out: &mut Array2<f32>| logits(layer, hidden, out), out: new() })),
@@ -87,12 +88,13 @@ fn contenders<'a>(inputs: Inputs<'a>, threads: usize) -> Contenders<'a> {
         Library::Gemm.product(hidden, table.t(), out.as_slice_mut().expect("row-major"), threads);
     };
     contenders.push(("dense gemm", Box::new(Into { make: dense_gemm, out: new() })));
-    let [queries, w, u] = [hidden.view(), projection.view(), u].map(frameworks::candle);
+    let [queries, w, candle_u] = [hidden.view(), projection.view(), u].map(frameworks::candle);
     let transposed = |tensor: &Candle| tensor.t().expect("two dimensions");
-    let (w, u) = (transposed(&w), transposed(&u));
-    let candle = move || queries.matmul(&w).and_then(|coordinates| coordinates.matmul(&u)).expect("shapes that fit");
+    let (w, candle_u) = (transposed(&w), transposed(&candle_u));
+    let candle =
+        move || queries.matmul(&w).and_then(|coordinates| coordinates.matmul(&candle_u)).expect("shapes that fit");
     contenders.push(("candle", Box::new(New { make: candle, array: frameworks::from_candle, out: None })));
-    let [queries, w, u] = [hidden.view(), projection.view(), layer.factors().u()].map(frameworks::burn);
+    let [queries, w, u] = [hidden.view(), projection.view(), u].map(frameworks::burn);
     let burn = move || queries.clone().matmul(w.clone().transpose()).matmul(u.clone().transpose());
     let array: fn(&Burn<2>) -> Array2<f32> = frameworks::from_burn;
     contenders.push(("burn", Box::new(New { make: burn, array, out: None })));

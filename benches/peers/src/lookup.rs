@@ -68,8 +68,11 @@ impl Tables {
     fn new(shape: Shape) -> Self {
         let layer = random(shape);
         let projection = layer.factors().projection();
-        let factors = [layer.factors().u(), projection.view()];
-        let (candle, burn) = (factors.map(frameworks::candle), factors.map(frameworks::burn));
+        let (candle, burn) = {
+            let u = layer.factors().u();
+            let factors = [u.view(), projection.view()];
+            (factors.map(frameworks::candle), factors.map(frameworks::burn))
+        };
         let dense = layer.to_dense().expect("finite numbers");
         Self { layer, projection, dense, candle, burn }
     }
@@ -157,7 +160,8 @@ struct Gathered<'a> {
 impl Contender for Gathered<'_> {
     fn run(&mut self, calls: Range<usize>) {
         let Tables { layer, projection, .. } = self.tables;
-        let u = layer.factors().u().to_slice().expect("row-major");
+        let u = layer.factors().u();
+        let u = u.as_slice().expect("row-major");
         for call in calls {
             let rows = self.gathered.chunks_exact_mut(layer.rank());
             for (&id, row) in self.batches.of_call(call).iter().zip(rows) {
