@@ -74,8 +74,10 @@ fn group(criterion: &mut Criterion, tables: &Tables, pooling: Pooling, bags: &[(
     }
 }
 
-fn variants(_pooling: Pooling) -> Vec<Variant> {
-    Variant::isas().collect()
+fn variants(pooling: Pooling) -> Vec<Variant> {
+    let stored =
+        Variant::stored().into_iter().filter(|variant| pooling == Pooling::Sum && variant.name() != "factorized/bf16");
+    Variant::isas().chain(stored).collect()
 }
 
 fn naive(group: &mut BenchmarkGroup<'_, WallTime>, tables: &Tables, calls: Calls<'_>) {

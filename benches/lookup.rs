@@ -67,6 +67,8 @@ fn variants(ids: Ids) -> Vec<Variant> {
     if ids.repeat() {
         variants.push(Variant::auto());
     }
+    variants.push(Variant::hot());
+    variants.extend(Variant::stored());
     variants.push(Variant::two_threads());
     variants
 }

@@ -1,6 +1,9 @@
 //! The ways in which this crate can compute the same thing.
 
-use factorized_embedding::{FactorizedEmbedding, Isa, RepeatedIds};
+use factorized_embedding::{Embedding, FactorizedEmbedding, Isa, RepeatedIds, Result, TokenId};
+
+/// What the hot rows take, the index of the vocabulary included.
+const HOT_BYTES: usize = 8 << 20;
 
 /// A way to make and to run a factorized layer.
 pub(crate) struct Variant {
@@ -39,6 +42,23 @@ impl Variant {
         Self::new("factorized/auto", FactorizedEmbedding::clone)
     }
 
+    /// `factorized/hot`: rows of the lowest ids, which are the most used ones where ids repeat, are kept ready in 8 MB.
+    pub(crate) fn hot() -> Self {
+        Self::new("factorized/hot", |layer| {
+            let most_used: Vec<TokenId> = (0..layer.vocab_size() as TokenId).collect();
+            layer.clone().with_hot_rows(&most_used, HOT_BYTES).expect("ids of the vocabulary")
+        })
+    }
+
+    /// `factorized/f16`, `factorized/bf16`, `factorized/int8`: U in fewer bytes; no id's row is copied.
+    pub(crate) fn stored() -> [Self; 3] {
+        [
+            Self::new("factorized/f16", |layer| plain(layer.to_f16())),
+            Self::new("factorized/bf16", |layer| plain(layer.to_bf16())),
+            Self::new("factorized/int8", |layer| plain(layer.to_int8())),
+        ]
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -50,4 +70,8 @@ impl Variant {
     pub(crate) fn make(&self, layer: &FactorizedEmbedding) -> FactorizedEmbedding {
         (self.make)(layer)
     }
+}
+
+fn plain(layer: Result<FactorizedEmbedding>) -> FactorizedEmbedding {
+    layer.expect("numbers that are small enough").with_repeated_ids(RepeatedIds::Compute)
 }
