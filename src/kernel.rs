@@ -9,6 +9,8 @@ mod avx512;
 mod hot;
 mod isa;
 mod multiply;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod output;
 mod pack;
 mod packed;

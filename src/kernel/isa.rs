@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+#[cfg(target_arch = "aarch64")]
+use super::neon::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
 use super::{
@@ -35,6 +37,8 @@ enum Level {
     Avx512(Avx512),
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
+    #[cfg(target_arch = "aarch64")]
+    Neon(Neon),
     Portable(Portable),
 }
 
@@ -46,6 +50,8 @@ impl Isa {
             Avx512::detect().map(Level::Avx512),
             #[cfg(target_arch = "x86_64")]
             Avx2::detect().map(Level::Avx2),
+            #[cfg(target_arch = "aarch64")]
+            Neon::detect().map(Level::Neon),
             Some(Level::Portable(Portable)),
         ];
         levels.into_iter().flatten().map(Self)
@@ -64,6 +70,8 @@ impl Isa {
             Level::Avx512(isa) => isa.run(kernel),
             #[cfg(target_arch = "x86_64")]
             Level::Avx2(isa) => isa.run(kernel),
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon(isa) => isa.run(kernel),
             Level::Portable(isa) => isa.run(kernel),
         }
     }
@@ -76,6 +84,8 @@ impl fmt::Display for Isa {
             Level::Avx512(_) => Avx512::NAME,
             #[cfg(target_arch = "x86_64")]
             Level::Avx2(_) => Avx2::NAME,
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon(_) => Neon::NAME,
             Level::Portable(_) => Portable::NAME,
         })
     }
