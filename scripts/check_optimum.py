@@ -18,18 +18,18 @@ COUNTS = DATA / "glove50-top10k.freq.npy"
 
 
 def main():
-    optimum.build_example()
+    example = optimum.build_example()
     table = load_file(TABLE)["weight"].astype(np.float64)
     plain = np.ones(len(table))
     weighted = np.load(COUNTS) + 1.0
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "factors.safetensors"
         for rank in [1, 10, 25, 40]:
-            optimum.compress(TABLE, "weight", rank, out)
+            optimum.compress(example, TABLE, "weight", rank, out)
             error = optimum.error_of_file(out, table, plain)
             optimum.check("GloVe, plain", rank, error, optimum.optimal_error(table, rank, plain))
 
-            optimum.compress(TABLE, "weight", rank, out, "--frequencies", COUNTS, "--smoothing", 1)
+            optimum.compress(example, TABLE, "weight", rank, out, "--frequencies", COUNTS, "--smoothing", 1)
             error = optimum.error_of_file(out, table, weighted)
             optimum.check("GloVe, weighted by frequency", rank, error, optimum.optimal_error(table, rank, weighted))
 

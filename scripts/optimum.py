@@ -1,5 +1,6 @@
 """The best error that factors of a rank can have, from singular values that numpy computes, and the error that factors have."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,9 +13,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 TOLERANCE = 1e-5
 
 
-def compress(table, tensor, rank, out, *options):
+def compress(example, table, tensor, rank, out, *options):
     """Runs the example, and returns what the system says it used: what is measured is what the command line writes."""
-    example = REPOSITORY / "target/release/examples/compress"
     command = [example, table, "--tensor", tensor, "--rank", rank, "--out", out, *options]
     process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -24,8 +24,12 @@ def compress(table, tensor, rank, out, *options):
 
 
 def build_example():
-    command = ["cargo", "build", "--release", "--quiet", "--example", "compress"]
-    subprocess.run(command, check=True, cwd=REPOSITORY)
+    """Builds the example, and returns where cargo has put it."""
+    command = ["cargo", "build", "--release", "--quiet", "--example", "compress", "--message-format", "json"]
+    output = subprocess.run(command, check=True, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True).stdout
+    messages = [json.loads(line) for line in output.splitlines()]
+    (example,) = [message["executable"] for message in messages if message.get("executable")]
+    return example
 
 
 def optimal_error(table, rank, weights):
