@@ -1,0 +1,57 @@
+//! Whatever the number of threads, the numbers are the same to the bit.
+#![cfg(feature = "rayon")]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use factorized_embedding::{Bags, Embedding, FactorizedEmbedding, Pooling, RepeatedIds, Shape, TokenId};
+use ndarray::Array2;
+use rayon::ThreadPool;
+
+use support::{factor_parts::FactorParts, random};
+
+/// Everything that a layer computes, in calls that are large enough for several threads.
+fn everything(layer: &dyn Embedding, ids: &[TokenId]) -> Vec<(String, Array2<f32>)> {
+    let offsets: Vec<usize> = (0..ids.len()).step_by(37).collect();
+    let hidden = random::normal((100, layer.dim()), 1);
+    let weights = random::normal((20, layer.vocab_size()), 2);
+    let mut results = vec![("lookup".to_owned(), layer.lookup(ids).expect("ids of the vocabulary"))];
+    for pooling in [Pooling::Sum, Pooling::Mean, Pooling::Max] {
+        let bags = Bags::new(ids, &offsets, pooling).expect("rising offsets");
+        results.push((pooling.to_string(), layer.bag(&bags).expect("ids of the vocabulary")));
+    }
+    results.push(("logits".to_owned(), layer.logits(hidden.view()).expect("shapes that fit")));
+    results.push(("soft lookup".to_owned(), layer.soft_lookup(weights.view()).expect("shapes that fit")));
+    let found = [layer.top_k(hidden.view(), 30), layer.nearest(hidden.view(), 30)];
+    for (name, found) in ["top_k", "nearest"].into_iter().zip(found) {
+        let found = found.expect("shapes that fit");
+        results.push((format!("{name} ids"), found.ids.mapv(|id| id as f32)));
+        results.push((format!("{name} scores"), found.scores));
+    }
+    results
+}
+
+fn check(name: &str, layer: &dyn Embedding) {
+    let ids = random::ids(20_000, layer.vocab_size(), 3);
+    let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
+    let compute = |pool: &ThreadPool| pool.install(|| everything(layer, &ids));
+    let alone = compute(&pool(1));
+    for threads in [2, 3, 7] {
+        for ((what, alone), (_, together)) in alone.iter().zip(compute(&pool(threads))) {
+            assert_eq!(*alone, together, "{name}: {what} with {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn threads_change_nothing() {
+    let shape = Shape { vocab_size: 5000, rank: 24, dim: 100 };
+    let factors = FactorParts::normal(shape, 4).factors();
+    let layer = FactorizedEmbedding::new(factors).with_padding_id(11).expect("an id of the vocabulary");
+    check("factorized", &layer.clone().with_repeated_ids(RepeatedIds::Compute));
+    let most_used: Vec<TokenId> = (0..1000).collect();
+    let hot = layer.clone().with_hot_rows(&most_used, 1 << 18).expect("ids of the vocabulary");
+    check("with hot rows and repeated ids", &hot.with_repeated_ids(RepeatedIds::Copy));
+    check("int8", &layer.to_int8().expect("small numbers"));
+    check("dense", &layer.to_dense().expect("finite products"));
+}
