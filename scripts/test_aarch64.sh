@@ -15,17 +15,26 @@ CARGO_TARGET_DIR=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 export CARGO_TARGET_DIR
 readonly TOOLS=$CARGO_TARGET_DIR/aarch64-tools
 
-# apt for both architectures with its lists in our folder, so that the machine's own stay as they are.
+# apt for both architectures, with its files in our folder and without the machine's hooks, so that nothing else changes.
 apt_private() {
     local command=$1
     shift
-    "$command" -qq -o Dir::State::Lists="$TOOLS/lists" -o Dir::Cache="$TOOLS" -o Debug::NoLocking=1 -o APT::Sandbox::User=root \
-        -o APT::Architectures::=amd64 -o APT::Architectures::=arm64 "$@"
+    "$command" -qq -c "$TOOLS/apt.conf" "$@"
 }
 
 update_lists() {
     [[ -e $TOOLS/lists/updated ]] && return
     mkdir -p "$TOOLS/lists/partial"
+    cat >"$TOOLS/apt.conf" <<END
+Dir::State::Lists "$TOOLS/lists";
+Dir::Cache "$TOOLS";
+APT::Architectures { "amd64"; "arm64"; };
+APT::Sandbox::User "root";
+Debug::NoLocking "true";
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+END
     apt_private apt-get update
     touch "$TOOLS/lists/updated"
 }
