@@ -111,9 +111,9 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn transpose(self, lines: &mut [[f32; PANEL_WIDTH]; PANEL_WIDTH]) {
+    fn transpose(self, lines: [[__m256; 2]; PANEL_WIDTH]) -> [[__m256; 2]; PANEL_WIDTH] {
         // SAFETY: `self` proves AVX2.
-        unsafe { transpose(lines) };
+        unsafe { transpose(lines) }
     }
 
     #[inline(always)]
@@ -134,24 +134,19 @@ impl Simd for Avx2 {
 /// The four 8 × 8 quarters, each transposed, the two off the diagonal swapped.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn transpose(lines: &mut [[f32; PANEL_WIDTH]; PANEL_WIDTH]) {
-    let [top_left, top_right, bottom_left, bottom_right] =
-        [(0, 0), (0, HALF), (HALF, 0), (HALF, HALF)].map(|(row, column)| transposed_quarter(lines, row, column));
-    let quarters = [(0, 0, top_left), (HALF, 0, top_right), (0, HALF, bottom_left), (HALF, HALF, bottom_right)];
-    for (row, column, quarter) in quarters {
-        for (line, half) in lines[row..row + HALF].iter_mut().zip(quarter) {
-            // SAFETY: the store writes the eight numbers of a half line.
-            unsafe { _mm256_storeu_ps(line[column..column + HALF].as_mut_ptr(), half) };
-        }
-    }
+fn transpose(lines: [[__m256; 2]; PANEL_WIDTH]) -> [[__m256; 2]; PANEL_WIDTH] {
+    let quarter = |row: usize, half: usize| transposed_quarter(std::array::from_fn(|i| lines[row + i][half]));
+    let (top_left, top_right) = (quarter(0, 0), quarter(0, 1));
+    let (bottom_left, bottom_right) = (quarter(HALF, 0), quarter(HALF, 1));
+    std::array::from_fn(|i| match i.checked_sub(HALF) {
+        None => [top_left[i], bottom_left[i]],
+        Some(i) => [top_right[i], bottom_right[i]],
+    })
 }
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn transposed_quarter(lines: &[[f32; PANEL_WIDTH]; PANEL_WIDTH], row: usize, column: usize) -> [__m256; HALF] {
-    // SAFETY: the load reads the eight numbers of a half line.
-    let r: [__m256; HALF] =
-        std::array::from_fn(|i| unsafe { _mm256_loadu_ps(lines[row + i][column..column + HALF].as_ptr()) });
+fn transposed_quarter(r: [__m256; HALF]) -> [__m256; HALF] {
     let mut quads = r;
     for q in 0..2 {
         let [a, b, c, d] = [r[4 * q], r[4 * q + 1], r[4 * q + 2], r[4 * q + 3]];

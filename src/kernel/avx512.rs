@@ -98,9 +98,9 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn transpose(self, lines: &mut [[f32; PANEL_WIDTH]; PANEL_WIDTH]) {
+    fn transpose(self, lines: [__m512; PANEL_WIDTH]) -> [__m512; PANEL_WIDTH] {
         // SAFETY: `self` proves AVX-512F.
-        unsafe { transpose(lines) };
+        unsafe { transpose(lines) }
     }
 
     #[inline(always)]
@@ -122,13 +122,11 @@ impl Simd for Avx512 {
 /// then whole quarters of registers.
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn transpose(lines: &mut [[f32; PANEL_WIDTH]; PANEL_WIDTH]) {
-    // SAFETY: the load reads the sixteen numbers of a line.
-    let r: [__m512; 16] = std::array::from_fn(|i| unsafe { _mm512_loadu_ps(lines[i].as_ptr()) });
+fn transpose(lines: [__m512; PANEL_WIDTH]) -> [__m512; PANEL_WIDTH] {
     // Columns {0, 1, 2, 3} + 4·quarter of lines 4·q … 4·q + 3, transposed within each quarter of a register.
-    let mut quads = r;
+    let mut quads = lines;
     for q in 0..4 {
-        let [a, b, c, d] = [r[4 * q], r[4 * q + 1], r[4 * q + 2], r[4 * q + 3]];
+        let [a, b, c, d] = [lines[4 * q], lines[4 * q + 1], lines[4 * q + 2], lines[4 * q + 3]];
         let (ab_low, ab_high) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
         let (cd_low, cd_high) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
         let pair = |ab: __m512, cd: __m512| {
@@ -138,20 +136,16 @@ fn transpose(lines: &mut [[f32; PANEL_WIDTH]; PANEL_WIDTH]) {
         [quads[4 * q], quads[4 * q + 1]] = pair(ab_low, cd_low);
         [quads[4 * q + 2], quads[4 * q + 3]] = pair(ab_high, cd_high);
     }
+    let mut columns = lines;
     for j in 0..4 {
         let [a, b, c, d] = [quads[j], quads[4 + j], quads[8 + j], quads[12 + j]];
         // Quarters 0 and 2, and 1 and 3, of lines a, b and of c, d.
         let (ab_even, ab_odd) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
         let (cd_even, cd_odd) = (_mm512_shuffle_f32x4::<0x88>(c, d), _mm512_shuffle_f32x4::<0xdd>(c, d));
-        let columns = [
-            _mm512_shuffle_f32x4::<0x88>(ab_even, cd_even),
-            _mm512_shuffle_f32x4::<0x88>(ab_odd, cd_odd),
-            _mm512_shuffle_f32x4::<0xdd>(ab_even, cd_even),
-            _mm512_shuffle_f32x4::<0xdd>(ab_odd, cd_odd),
-        ];
-        for (quarter, column) in columns.into_iter().enumerate() {
-            // SAFETY: the store writes the sixteen numbers of a line.
-            unsafe { _mm512_storeu_ps(lines[4 * quarter + j].as_mut_ptr(), column) };
-        }
+        columns[j] = _mm512_shuffle_f32x4::<0x88>(ab_even, cd_even);
+        columns[4 + j] = _mm512_shuffle_f32x4::<0x88>(ab_odd, cd_odd);
+        columns[8 + j] = _mm512_shuffle_f32x4::<0xdd>(ab_even, cd_even);
+        columns[12 + j] = _mm512_shuffle_f32x4::<0xdd>(ab_odd, cd_odd);
     }
+    columns
 }

@@ -111,9 +111,9 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn transpose(self, lines: &mut [[f32; PANEL_WIDTH]; PANEL_WIDTH]) {
+    fn transpose(self, lines: [[float32x4_t; 4]; PANEL_WIDTH]) -> [[float32x4_t; 4]; PANEL_WIDTH] {
         // SAFETY: `self` proves NEON.
-        unsafe { transpose(lines) };
+        unsafe { transpose(lines) }
     }
 
     #[inline(always)]
@@ -144,25 +144,22 @@ fn load_i8(line: &[i8; PANEL_WIDTH]) -> [float32x4_t; 4] {
 /// The sixteen squares of 4 × 4, each transposed, the two of a pair across the diagonal swapped.
 #[target_feature(enable = "neon")]
 #[inline]
-fn transpose(lines: &mut [[f32; PANEL_WIDTH]; PANEL_WIDTH]) {
-    for row in (0..PANEL_WIDTH).step_by(QUARTER) {
-        for column in (row..PANEL_WIDTH).step_by(QUARTER) {
-            let (upper, lower) = (transposed_square(lines, row, column), transposed_square(lines, column, row));
+fn transpose(lines: [[float32x4_t; 4]; PANEL_WIDTH]) -> [[float32x4_t; 4]; PANEL_WIDTH] {
+    let mut columns = lines;
+    for row in 0..4 {
+        for column in 0..4 {
+            let square = transposed_square(std::array::from_fn(|i| lines[QUARTER * row + i][column]));
             for i in 0..QUARTER {
-                // SAFETY: the store writes the four numbers of a quarter line.
-                unsafe { vst1q_f32(lines[column + i][row..row + QUARTER].as_mut_ptr(), upper[i]) };
-                // SAFETY: the same.
-                unsafe { vst1q_f32(lines[row + i][column..column + QUARTER].as_mut_ptr(), lower[i]) };
+                columns[QUARTER * column + i][row] = square[i];
             }
         }
     }
+    columns
 }
 
 #[target_feature(enable = "neon")]
 #[inline]
-fn transposed_square(lines: &[[f32; PANEL_WIDTH]; PANEL_WIDTH], row: usize, column: usize) -> [float32x4_t; QUARTER] {
-    // SAFETY: the load reads the four numbers of a quarter line.
-    let [a, b, c, d] = std::array::from_fn(|i| unsafe { vld1q_f32(lines[row + i][column..column + QUARTER].as_ptr()) });
+fn transposed_square([a, b, c, d]: [float32x4_t; QUARTER]) -> [float32x4_t; QUARTER] {
     let (ab_even, ab_odd) = (vtrn1q_f32(a, b), vtrn2q_f32(a, b));
     let (cd_even, cd_odd) = (vtrn1q_f32(c, d), vtrn2q_f32(c, d));
     let pair = |ab: float32x4_t, cd: float32x4_t| {

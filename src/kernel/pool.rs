@@ -5,7 +5,7 @@
 //!     out[b] += weight[i] · row(i)
 //! ```
 //!
-//! 1. Rows are asked for eight ids ahead, across the borders of bags: a sum of rows waits for memory and nothing else.
+//! 1. Rows are asked for 32 ids ahead, across the borders of bags: a sum of rows waits for memory and nothing else.
 //! 2. Four rows are added at a time, so that the sum is loaded and stored once for them; one by one, in the order of the ids.
 //! 3. Every 64 rows the sum goes to a sum of sums, so that a long bag does not swallow single rows (blocked summation,
 //!    Higham 2002, §4.2).

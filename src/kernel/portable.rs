@@ -68,11 +68,8 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn transpose(self, lines: &mut [[f32; PANEL_WIDTH]; PANEL_WIDTH]) {
-        let columns = *lines;
-        for (i, line) in lines.iter_mut().enumerate() {
-            *line = columns.map(|column| column[i]);
-        }
+    fn transpose(self, lines: [[f32; PANEL_WIDTH]; PANEL_WIDTH]) -> [[f32; PANEL_WIDTH]; PANEL_WIDTH] {
+        std::array::from_fn(|column| lines.map(|line| line[column]))
     }
 
     #[inline(always)]

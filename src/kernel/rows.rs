@@ -19,9 +19,9 @@ use crate::{
     rows::{Numbers, Rows},
 };
 
-/// How many rows ahead of their use the next ones are asked for: far enough to hide the way to memory, near enough to
-/// stay in the first-level cache.
-pub(super) const AHEAD: usize = 8;
+/// How many rows ahead of their use the next ones are asked for: far enough to keep as many on their way as the machine can
+/// wait for, near enough to stay in the second-level cache. 8 and 16 rows were slower by up to a third where rows are short.
+pub(super) const AHEAD: usize = 32;
 
 /// Bytes of a row that are asked for line by line: what follows in a longer one, the machine guesses sooner than we ask.
 pub(super) const MAX_PREFETCH: usize = 1536;

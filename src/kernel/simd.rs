@@ -25,7 +25,7 @@ pub(super) trait Simd: Copy + Send + Sync {
     /// factor · line + sum
     fn mul_add(self, factor: Self::Splat, line: Self::Line, sum: Self::Line) -> Self::Line;
     /// Number j of line i becomes number i of line j.
-    fn transpose(self, lines: &mut [[f32; PANEL_WIDTH]; PANEL_WIDTH]);
+    fn transpose(self, lines: [Self::Line; PANEL_WIDTH]) -> [Self::Line; PANEL_WIDTH];
     /// Calls [`Block::multiply`] with the shapes of tiles that suit the registers.
     fn multiply_block(self, block: &Block<'_>);
     /// Runs a kernel where the compiler may use the instruction set.

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::{
     packed::{PANEL_WIDTH, PanelRow, Panels},
+    prefetch::prefetch_line,
     simd::Simd,
 };
 
@@ -100,6 +101,12 @@ impl<'a> Block<'a> {
             }
             panel += P;
         }
+        while P > 4 && panel + 4 <= num_panels {
+            for row in rows.clone().step_by(ROWS) {
+                self.tile::<S, ROWS, 4>(isa, row, panel);
+            }
+            panel += 4;
+        }
         while panel < num_panels {
             for row in rows.clone().step_by(ROWS) {
                 self.tile::<S, ROWS, 1>(isa, row, panel);
@@ -164,6 +171,11 @@ impl<'a> Block<'a> {
                         sums[i][p] = isa.load(&lines[i][p]);
                     }
                 }
+            }
+        }
+        for i in 0..ROWS {
+            for p in 0..P {
+                prefetch_line(targets[i].wrapping_add(columns.end + p * PANEL_WIDTH));
             }
         }
         for k in 0..depth {

@@ -68,7 +68,10 @@ impl Kernel for Transpose<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
-        isa.transpose(self.0);
+        let columns = isa.transpose(self.0.each_ref().map(|line| isa.load(line)));
+        for (line, column) in self.0.iter_mut().zip(columns) {
+            isa.store(column, line);
+        }
     }
 }
 
