@@ -2,7 +2,8 @@
 //!
 //! A workload, such as `bag/vocab250000_r128_d768/sum/L20`, has the entries
 //!
-//! - `dense`: rows of the whole table summed by [`DenseEmbedding`](factorized_embedding::DenseEmbedding);
+//! - `dense`: rows of the whole table summed by [`DenseEmbedding`](factorized_embedding::DenseEmbedding); `dense/huge`: with
+//!   the table in huge pages;
 //! - `gather+sum+dot`: an `EmbeddingBag` of width rank followed by a linear layer, written with `select`, `sum_axis` and
 //!   `dot`; for maxima `gather+dot+max`;
 //! - `factorized/<variant>`.
@@ -59,6 +60,11 @@ fn group(criterion: &mut Criterion, tables: &Tables, pooling: Pooling, bags: &[(
             pooled.check(tables.factors());
             bencher.iter(|| pooled.next_call());
         });
+        group.bench_function("dense/huge", |bencher| {
+            let mut pooled = Pooled::new(tables.dense_huge(), calls);
+            pooled.check(tables.factors());
+            bencher.iter(|| pooled.next_call());
+        });
         naive(&mut group, tables, calls);
         for variant in variants(pooling) {
             group.bench_function(variant.name(), |bencher| {
@@ -75,9 +81,12 @@ fn group(criterion: &mut Criterion, tables: &Tables, pooling: Pooling, bags: &[(
 }
 
 fn variants(pooling: Pooling) -> Vec<Variant> {
-    let stored =
-        Variant::stored().into_iter().filter(|variant| pooling == Pooling::Sum && variant.name() != "factorized/bf16");
-    Variant::isas().chain(stored).collect()
+    let mut variants: Vec<Variant> = Variant::isas().collect();
+    if pooling == Pooling::Sum {
+        let [f16, _, int8] = Variant::stored();
+        variants.extend([f16, int8, Variant::huge_pages(), Variant::two_threads()]);
+    }
+    variants
 }
 
 fn naive(group: &mut BenchmarkGroup<'_, WallTime>, tables: &Tables, calls: Calls<'_>) {

@@ -67,7 +67,7 @@ fn variants(ids: Ids) -> Vec<Variant> {
     if ids.repeat() {
         variants.push(Variant::auto());
     }
-    variants.push(Variant::hot());
+    variants.extend([Variant::hot(), Variant::huge_pages()]);
     variants.extend(Variant::stored());
     variants.push(Variant::two_threads());
     variants

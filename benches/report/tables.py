@@ -67,8 +67,11 @@ def fractions(run):
 
 def split(key):
     """`bag/…/L20/factorized/avx2` into workload and entry."""
-    workload, separator, variant = key.partition("/factorized/")
-    return (workload, f"factorized/{variant}") if separator else tuple(key.rsplit("/", 1))
+    for family in ("factorized", "dense"):
+        workload, separator, variant = key.partition(f"/{family}/")
+        if separator:
+            return workload, f"{family}/{variant}"
+    return tuple(key.rsplit("/", 1))
 
 
 def header(cells):

@@ -18,6 +18,7 @@ pub(crate) struct Tables {
     factorized: OnceCell<FactorizedEmbedding>,
     projection: OnceCell<Array2<f32>>,
     dense: OnceCell<DenseEmbedding<'static>>,
+    dense_huge: OnceCell<DenseEmbedding<'static>>,
     variants: RefCell<BTreeMap<String, Rc<FactorizedEmbedding>>>,
 }
 
@@ -28,6 +29,7 @@ impl Tables {
             factorized: OnceCell::new(),
             projection: OnceCell::new(),
             dense: OnceCell::new(),
+            dense_huge: OnceCell::new(),
             variants: RefCell::default(),
         }
     }
@@ -60,6 +62,11 @@ impl Tables {
 
     pub(crate) fn dense(&self) -> &DenseEmbedding<'static> {
         self.dense.get_or_init(|| self.factorized().to_dense().expect("finite numbers"))
+    }
+
+    /// The dense table in huge pages.
+    pub(crate) fn dense_huge(&self) -> &DenseEmbedding<'static> {
+        self.dense_huge.get_or_init(|| self.dense().clone().with_huge_pages())
     }
 
     pub(crate) fn variant(&self, variant: &Variant) -> Rc<FactorizedEmbedding> {

@@ -59,6 +59,12 @@ impl Variant {
         ]
     }
 
+    /// `factorized/huge`: the best instruction set with U in huge pages; no id's row is copied.
+    pub(crate) fn huge_pages() -> Self {
+        let huge = |layer: &FactorizedEmbedding| layer.clone().with_huge_pages();
+        Self::new("factorized/huge", move |layer| huge(layer).with_repeated_ids(RepeatedIds::Compute))
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
