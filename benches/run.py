@@ -28,7 +28,7 @@ MEASURED = TARGET / "measured"
 PARTS = ["criterion", "peers", "python"]
 # The peak is measured again between the others: a machine's clock drifts.
 BENCHES = ["peak", "lookup", "peak", "bag", "peak", "head", "peak"]
-QUICK = ["--warm-up-time", "0.05", "--measurement-time", "0.15", "--sample-size", "10", "--nresamples", "1000"]
+QUICK = ["--warm-up-time", "0.03", "--measurement-time", "0.08", "--sample-size", "10", "--nresamples", "1000"]
 
 
 def main():
@@ -40,7 +40,7 @@ def main():
             if part in arguments.only:
                 start = time.time()
                 results, commands = measures[part](arguments)
-                store(part, results, commands, time.time() - start, arguments.quick)
+                store(part, results, commands, time.time() - start, arguments)
     run = Measured(MEASURED)
     (REPOSITORY / "benches/RESULTS.md").write_text(markdown(run))
     drawing = plot.svg(run)
@@ -54,7 +54,11 @@ def parse():
     parser.add_argument("--only", type=parts, default=PARTS, help="parts to measure, with commas between")
     parser.add_argument("--quick", action="store_true", help="shorter measurements")
     parser.add_argument("--render", action="store_true", help="measure nothing")
-    parser.add_argument("--filter", default="", help="only workloads whose name contains this, such as r128_d768/n64")
+    parser.add_argument(
+        "--filter",
+        default="",
+        help="only workloads whose name contains this, such as r128_d768/n64; keeps the others of the last run",
+    )
     return parser.parse_args()
 
 
@@ -119,14 +123,28 @@ def python(arguments):
     return json.loads(output), ["python3 benches/python/compare.py"]
 
 
-def store(part, results, commands, seconds, quick):
+def store(part, results, commands, seconds, arguments):
     path = MEASURED / f"{part}.json"
+    if arguments.filter:
+        results = merged(read(path, type(results)()), results)
     path.write_text(json.dumps(results, indent=1))
     machine = read(MEASURED / "machine.json", {})
-    run = {"date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "commands": commands, "quick": quick}
+    run = {
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "commands": commands,
+        "quick": arguments.quick,
+    }
     parts = machine.get("parts", {}) | {part: run | {"minutes": seconds / 60, "commit": commit()}}
     description = describe_machine() | {"parts": parts, "versions": machine.get("versions", {}) | versions(part)}
     (MEASURED / "machine.json").write_text(json.dumps(description, indent=1))
+
+
+def merged(old, new):
+    """Results of which a filter left some as they were."""
+    if isinstance(new, dict):
+        return old | new
+    key = lambda result: (result["workload"], result["threads"], result["contender"])
+    return list(({key(result): result for result in old} | {key(result): result for result in new}).values())
 
 
 def commit():
@@ -155,15 +173,28 @@ def describe_machine():
 
 def versions(part):
     if part == "peers":
-        tree = call("cargo", "tree", "--depth", "1", "--prefix", "none", "--manifest-path", "benches/peers/Cargo.toml",
-                    "--format", "{p}", capture=True)
+        tree = call(
+            "cargo",
+            "tree",
+            "--depth",
+            "1",
+            "--prefix",
+            "none",
+            "--manifest-path",
+            "benches/peers/Cargo.toml",
+            "--format",
+            "{p}",
+            capture=True,
+        )
         wanted = ("burn", "candle-core", "faer", "gemm", "ndarray")
         lines = (line.split() for line in tree.splitlines())
         return {words[0]: words[1].lstrip("v") for words in lines if words and words[0] in wanted}
     if part == "python":
         show = "import numpy, torch; print(numpy.__version__, torch.__version__)"
         environment = {"PYTHONPATH": str(TARGET / "bench-python")}
-        return dict(zip(("numpy", "torch"), call(sys.executable, "-c", show, environment=environment, capture=True).split()))
+        return dict(
+            zip(("numpy", "torch"), call(sys.executable, "-c", show, environment=environment, capture=True).split())
+        )
     return {}
 
 
@@ -179,17 +210,47 @@ def markdown(run):
         commands = ", ".join(f"`{command}`" for command in how["commands"])
         lines.append(f"| {part} | {commands}; {how['date']}, {how['minutes']:.0f} min{quick}, commit {how['commit']} |")
     flops = run.flops
-    peak = f"The peak is {flops / 1e9:.0f} Gflop/s a core, the best of all runs of the loops of `peak/fma`." if flops else ""
-    lines += ["", "## Goals", "", f"{peak} A time counts as slower than another when it is more than {NOISE:.0%} longer.",
-              "Where a goal is missed at some of several workloads, the last column says at how many of them it is met.",
-              "", goals.table(run)]
-    lines += ["", "## Fractions of peak", "", "Uniform lookups, every row computed, one thread.", "", tables.fractions(run)]
+    peak = (
+        f"The peak is {flops / 1e9:.0f} Gflop/s a core, the best of all runs of the loops of `peak/fma`."
+        if flops
+        else ""
+    )
+    lines += [
+        "",
+        "## Goals",
+        "",
+        f"{peak} A time counts as slower than another when it is more than {NOISE:.0%} longer.",
+        "Where a goal is missed at some of several workloads, the last column says at how many of them it is met.",
+        "",
+        goals.table(run),
+    ]
+    lines += [
+        "",
+        "## Fractions of peak",
+        "",
+        "Uniform lookups, every row computed, one thread.",
+        "",
+        tables.fractions(run),
+    ]
     lines += ["", "## The machine", "", tables.peak(run)]
-    lines += ["", "## Against other libraries", "", "Times as multiples of ours. Rust libraries took turns with ours in one",
-              "process; torch and NumPy ran in another one. Columns named dense copy rows of the whole table.", "",
-              tables.peers(run)]
-    lines += ["", "## Criterion", "", "Times as multiples of ours, one thread unless an entry says otherwise.", "",
-              tables.criterion(run), ""]
+    lines += [
+        "",
+        "## Against other libraries",
+        "",
+        "Times as multiples of ours. Rust libraries took turns with ours in one",
+        "process; torch and NumPy ran in another one. Columns named dense copy rows of the whole table.",
+        "",
+        tables.peers(run),
+    ]
+    lines += [
+        "",
+        "## Criterion",
+        "",
+        "Times as multiples of ours, one thread unless an entry says otherwise.",
+        "",
+        tables.criterion(run),
+        "",
+    ]
     return "\n".join(lines)
 
 

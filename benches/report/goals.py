@@ -2,8 +2,22 @@
 
 from statistics import median
 
-from report.measured import (BAG_LENGTHS, BAG_SHAPES, BATCHES, LARGE_BATCHES, LOGITS_SHAPE, NOISE, PYTHON_PEERS, RUST_PEERS,
-                             SHAPES, STATES, TEXT_SHAPE, found, name, ratio)
+from report.measured import (
+    BAG_LENGTHS,
+    BAG_SHAPES,
+    BATCHES,
+    LARGE_BATCHES,
+    LOGITS_SHAPE,
+    NOISE,
+    PYTHON_PEERS,
+    RUST_PEERS,
+    SHAPES,
+    STATES,
+    TEXT_SHAPE,
+    found,
+    name,
+    ratio,
+)
 
 NEVER_SLOWER = 1 - NOISE
 
@@ -33,7 +47,9 @@ def one_row(run):
         _, rank, dim = shape
         workload, most = f"lookup/{name(shape)}/n1", 1.4 if 4 * rank * dim < 256 << 10 else 1.15
         reading = run.time("peak/read", f"w_r{rank}_d{dim}")
-        yield row(f"n = 1, r{rank} d{dim}", f"≤ {most} × reading packed W", [ratio(run.plain(workload), reading)], most=most)
+        yield row(
+            f"n = 1, r{rank} d{dim}", f"≤ {most} × reading packed W", [ratio(run.plain(workload), reading)], most=most
+        )
     workloads = [f"lookup/{name(shape)}/n1" for shape in SHAPES]
     ratios = [ratio(run.time(workload, "gather+dot"), run.plain(workload)) for workload in workloads]
     yield row("n = 1", "≥ 7 × ndarray", ratios, least=7)
@@ -69,7 +85,9 @@ def libraries(run):
         every = ratios(BATCHES, threads, RUST_PEERS)
         yield row(f"every n, {where}", "never slower than any Rust library", every, least=NEVER_SLOWER)
         every = ratios(BATCHES, threads, PYTHON_PEERS)
-        yield row(f"every n, {where}", "never slower than PyTorch or NumPy (another process)", every, least=NEVER_SLOWER)
+        yield row(
+            f"every n, {where}", "never slower than PyTorch or NumPy (another process)", every, least=NEVER_SLOWER
+        )
 
 
 def repeats(run):
@@ -120,9 +138,7 @@ def heads(run):
         yield row(group.replace("_", "-"), f"≥ 0.85 · d/r = {least:.1f} × dense", gains, least=least)
     for threads in (1, 2):
         workloads = [f"logits/{name(LOGITS_SHAPE)}/n{n}" for n in STATES]
-        gains = [
-            ratio(run.best_peer(w, threads, RUST_PEERS)[0], run.peer(w, threads, "ours")) for w in workloads
-        ]
+        gains = [ratio(run.best_peer(w, threads, RUST_PEERS)[0], run.peer(w, threads, "ours")) for w in workloads]
         where = f"logits, {threads} thread" + "s" * (threads > 1)
         yield row(where, "never slower than any Rust library", gains, least=NEVER_SLOWER)
 

@@ -6,8 +6,14 @@ from report.measured import BATCHES, SHAPES, name, ratio
 
 SHAPE = SHAPES[1]
 LINES = {
-    "ndarray": "#d62728", "candle": "#9467bd", "burn": "#8c564b", "gemm": "#1f77b4", "faer": "#2ca02c",
-    "torch": "#ff7f0e", "torch out=": "#ff7f0e", "numpy": "#7f7f7f",
+    "ndarray": "#d62728",
+    "candle": "#9467bd",
+    "burn": "#8c564b",
+    "gemm": "#1f77b4",
+    "faer": "#2ca02c",
+    "torch": "#ff7f0e",
+    "torch out=": "#ff7f0e",
+    "numpy": "#7f7f7f",
 }
 LABELS = {"ndarray": "ndarray select + dot", "torch": "PyTorch", "torch out=": "PyTorch, out=", "numpy": "NumPy, out="}
 DASHED = {"torch out="}
@@ -35,7 +41,12 @@ def svg(run):
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-        text(LEFT, 22, f"Time of a lookup of n ids, as a multiple of ours (d = {dim}, r = {rank}, one thread)", weight="bold"),
+        text(
+            LEFT,
+            22,
+            f"Time of a lookup of n ids, as a multiple of ours (d = {dim}, r = {rank}, one thread)",
+            weight="bold",
+        ),
         text(LEFT, 40, "gather and multiply with other libraries; below the thick line they are faster", size=12),
         text(x((len(BATCHES) - 1) / 2), HEIGHT - 12, "n, uniform ids", anchor="middle"),
     ]
@@ -53,7 +64,9 @@ def svg(run):
         parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"{dash}/>')
         parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3" fill="{color}"/>' for a, b in points]
         key_x, key_y = WIDTH - RIGHT + 14, TOP + 14 + 22 * place
-        parts.append(f'<line x1="{key_x}" x2="{key_x + 22}" y1="{key_y}" y2="{key_y}" stroke="{color}" stroke-width="2"{dash}/>')
+        parts.append(
+            f'<line x1="{key_x}" x2="{key_x + 22}" y1="{key_y}" y2="{key_y}" stroke="{color}" stroke-width="2"{dash}/>'
+        )
         parts.append(text(key_x + 28, key_y + 4, LABELS.get(contender, contender), size=12))
     return "\n".join([*parts, "</svg>", ""])
 
