@@ -38,9 +38,10 @@ def main():
         measures = {"criterion": criterion, "peers": peers, "python": python}
         for part in PARTS:
             if part in arguments.only:
-                start = time.time()
+                start, version = time.time(), commit()
                 results, commands = measures[part](arguments)
-                store(part, results, commands, time.time() - start, arguments)
+                how = {"commands": commands, "commit": version, "minutes": (time.time() - start) / 60}
+                store(part, results, how, arguments)
     run = Measured(MEASURED)
     (REPOSITORY / "benches/RESULTS.md").write_text(markdown(run))
     drawing = plot.svg(run)
@@ -59,6 +60,8 @@ def parse():
         default="",
         help="only workloads whose name contains this, such as r128_d768/n64; keeps the others of the last run",
     )
+    packages = TARGET / "bench-python"
+    parser.add_argument("--packages", type=Path, default=packages, help="where PyTorch is, or is installed")
     return parser.parse_args()
 
 
@@ -113,7 +116,7 @@ def peers(arguments):
 
 
 def python(arguments):
-    packages = TARGET / "bench-python"
+    packages = arguments.packages
     if not (packages / "torch").exists():
         requirements = "benches/python/requirements.txt"
         call(sys.executable, "-m", "pip", "install", "--quiet", "--target", str(packages), "-r", requirements)
@@ -123,19 +126,18 @@ def python(arguments):
     return json.loads(output), ["python3 benches/python/compare.py"]
 
 
-def store(part, results, commands, seconds, arguments):
+def store(part, results, how, arguments):
     path = MEASURED / f"{part}.json"
     if arguments.filter:
         results = merged(read(path, type(results)()), results)
     path.write_text(json.dumps(results, indent=1))
     machine = read(MEASURED / "machine.json", {})
-    run = {
-        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        "commands": commands,
-        "quick": arguments.quick,
+    date = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    parts = machine.get("parts", {}) | {part: how | {"date": date, "quick": arguments.quick}}
+    description = describe_machine() | {
+        "parts": parts,
+        "versions": machine.get("versions", {}) | versions(part, arguments.packages),
     }
-    parts = machine.get("parts", {}) | {part: run | {"minutes": seconds / 60, "commit": commit()}}
-    description = describe_machine() | {"parts": parts, "versions": machine.get("versions", {}) | versions(part)}
     (MEASURED / "machine.json").write_text(json.dumps(description, indent=1))
 
 
@@ -143,8 +145,11 @@ def merged(old, new):
     """Results of which a filter left some as they were."""
     if isinstance(new, dict):
         return old | new
-    key = lambda result: (result["workload"], result["threads"], result["contender"])
-    return list(({key(result): result for result in old} | {key(result): result for result in new}).values())
+
+    def by_key(results):
+        return {(result["workload"], result["threads"], result["contender"]): result for result in results}
+
+    return list((by_key(old) | by_key(new)).values())
 
 
 def commit():
@@ -166,12 +171,12 @@ def describe_machine():
         "cores": os.cpu_count(),
         "caches": caches,
         "vectors": " ".join(vectors),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "rustc": call("rustc", "--version", capture=True).strip(),
     }
 
 
-def versions(part):
+def versions(part, packages):
     if part == "peers":
         tree = call(
             "cargo",
@@ -191,7 +196,7 @@ def versions(part):
         return {words[0]: words[1].lstrip("v") for words in lines if words and words[0] in wanted}
     if part == "python":
         show = "import numpy, torch; print(numpy.__version__, torch.__version__)"
-        environment = {"PYTHONPATH": str(TARGET / "bench-python")}
+        environment = {"PYTHONPATH": str(packages)}
         return dict(
             zip(("numpy", "torch"), call(sys.executable, "-c", show, environment=environment, capture=True).split())
         )

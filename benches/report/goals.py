@@ -25,7 +25,7 @@ NEVER_SLOWER = 1 - NOISE
 def table(run):
     """Markdown."""
     lines = ["| regime | goal | measured | met? |", "| --- | --- | --- | --- |"]
-    for part in (one_row, some_rows, many_rows, libraries, repeats, bags, heads, threads, stored):
+    for part in (one_row, some_rows, many_rows, libraries, repeats, bags, heads, other_products, threads, stored):
         lines += ["| " + " | ".join(row) + " |" for row in part(run)]
     return "\n".join(lines)
 
@@ -136,11 +136,22 @@ def heads(run):
         workloads = [f"{group}/{name(LOGITS_SHAPE)}/n{n}" for n in STATES]
         gains = [ratio(run.time(workload, "dense"), run.plain(workload)) for workload in workloads]
         yield row(group.replace("_", "-"), f"≥ 0.85 · d/r = {least:.1f} × dense", gains, least=least)
-    for threads in (1, 2):
-        workloads = [f"logits/{name(LOGITS_SHAPE)}/n{n}" for n in STATES]
-        gains = [ratio(run.best_peer(w, threads, RUST_PEERS)[0], run.peer(w, threads, "ours")) for w in workloads]
-        where = f"logits, {threads} thread" + "s" * (threads > 1)
-        yield row(where, "never slower than any Rust library", gains, least=NEVER_SLOWER)
+
+
+def other_products(run):
+    """Bags and logits against the fastest library at each shape."""
+    everything = {
+        "bags": [f"bag/{name(shape)}/sum/L{length}" for shape in BAG_SHAPES for length in BAG_LENGTHS],
+        "logits": [f"logits/{name(LOGITS_SHAPE)}/n{n}" for n in STATES],
+    }
+    rivals = {"any Rust library": RUST_PEERS, "PyTorch or NumPy (another process)": PYTHON_PEERS}
+    for group, workloads in everything.items():
+        for threads in (1, 2):
+            for who, contenders in rivals.items():
+                ours = {workload: run.peer(workload, threads, "ours") for workload in workloads}
+                gains = [ratio(run.best_peer(w, threads, contenders)[0], time) for w, time in ours.items()]
+                where = f"{group}, {threads} thread" + "s" * (threads > 1)
+                yield row(where, f"never slower than {who}", gains, least=NEVER_SLOWER)
 
 
 def threads(run):
