@@ -12,7 +12,7 @@
 #[allow(dead_code, reason = "each bench uses a part of it")]
 mod support;
 
-use std::hint::black_box;
+use std::{cell::OnceCell, hint::black_box};
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use factorized_embedding::{Embedding, FactorizedEmbedding, Shape, TokenId};
@@ -68,14 +68,20 @@ fn factorized(
     check: impl Fn(&FactorizedEmbedding, &Array2<f32>) + Sync,
 ) {
     for variant in variants() {
+        let pool = support::pool(variant.threads());
+        let layer = OnceCell::new();
+        let mut out = None;
+        // Criterion calls the closure for every sample.
         group.bench_function(variant.name(), |bencher| {
-            let layer = tables.variant(&variant);
-            let layer = layer.as_ref();
-            let mut out = Array2::from_elem(shape, f32::NAN);
-            support::pool(variant.threads()).install(|| {
-                make(layer, &mut out);
-                check(layer, &out);
-                bencher.iter(|| make(layer, &mut out));
+            let layer = layer.get_or_init(|| tables.variant(&variant)).as_ref();
+            pool.install(|| {
+                let out = out.get_or_insert_with(|| {
+                    let mut out = Array2::from_elem(shape, f32::NAN);
+                    make(layer, &mut out);
+                    check(layer, &out);
+                    out
+                });
+                bencher.iter(|| make(layer, out));
             });
         });
     }
@@ -99,12 +105,16 @@ fn logits(group: &mut BenchmarkGroup<'_, WallTime>, tables: &Tables, hidden: Arr
         let expected = Expected::logits(layer.factors(), hidden, &ids);
         expected.assert_agrees(out.select(Axis(1), &checked).view());
     };
+    let mut out = None;
     group.bench_function("dense", |bencher| {
-        let mut out = Array2::from_elem(shape, f32::NAN);
-        let mut make = || tables.dense().logits_into(hidden, out.view_mut()).expect("shapes that fit");
-        make();
-        bencher.iter(make);
-        check(tables.factorized(), &out);
+        let make = |out: &mut Array2<f32>| tables.dense().logits_into(hidden, out.view_mut()).expect("shapes that fit");
+        let out = out.get_or_insert_with(|| {
+            let mut out = Array2::from_elem(shape, f32::NAN);
+            make(&mut out);
+            check(tables.factorized(), &out);
+            out
+        });
+        bencher.iter(|| make(out));
     });
     group.bench_function("dense_dot", |bencher| {
         let table = tables.dense().to_array();
@@ -133,18 +143,22 @@ fn top_k(group: &mut BenchmarkGroup<'_, WallTime>, tables: &Tables, hidden: Arra
         let best = best.top_k(first, K).expect("shapes that fit");
         Expected::logits(layer.factors(), first, &ids).assert_best(&best);
     };
+    let checked = OnceCell::new();
     group.bench_function("dense", |bencher| {
-        check(tables.factorized(), tables.dense());
+        checked.get_or_init(|| check(tables.factorized(), tables.dense()));
         bencher.iter(|| tables.dense().top_k(hidden, K));
     });
     for variant in variants() {
+        let pool = support::pool(variant.threads());
+        let layer = OnceCell::new();
         group.bench_function(variant.name(), |bencher| {
-            let layer = tables.variant(&variant);
-            let layer = layer.as_ref();
-            support::pool(variant.threads()).install(|| {
-                check(layer, layer);
-                bencher.iter(|| layer.top_k(hidden, K));
+            let layer = layer.get_or_init(|| {
+                let layer = tables.variant(&variant);
+                check(&layer, layer.as_ref());
+                layer
             });
+            let layer = layer.as_ref();
+            pool.install(|| bencher.iter(|| layer.top_k(hidden, K)));
         });
     }
 }
@@ -154,12 +168,17 @@ fn soft_lookup(group: &mut BenchmarkGroup<'_, WallTime>, tables: &Tables, weight
     let check = |layer: &FactorizedEmbedding, out: &Array2<f32>| {
         Expected::soft(layer.factors(), weights).assert_agrees(out.view());
     };
+    let mut out = None;
     group.bench_function("dense", |bencher| {
-        let mut out = Array2::from_elem(shape, f32::NAN);
-        let mut make = || tables.dense().soft_lookup_into(weights, out.view_mut()).expect("shapes that fit");
-        make();
-        bencher.iter(make);
-        check(tables.factorized(), &out);
+        let make =
+            |out: &mut Array2<f32>| tables.dense().soft_lookup_into(weights, out.view_mut()).expect("shapes that fit");
+        let out = out.get_or_insert_with(|| {
+            let mut out = Array2::from_elem(shape, f32::NAN);
+            make(&mut out);
+            check(tables.factorized(), &out);
+            out
+        });
+        bencher.iter(|| make(out));
     });
     group.bench_function("gather+dot", |bencher| {
         let (u, projection) = (tables.factors().u(), tables.projection());
@@ -191,11 +210,15 @@ fn to_dense(group: &mut BenchmarkGroup<'_, WallTime>, tables: &Tables) {
     });
     let ids = some_ids();
     for variant in Variant::isas() {
+        let layer = OnceCell::new();
         group.bench_function(variant.name(), |bencher| {
-            let layer = tables.variant(&variant);
-            let dense = layer.to_dense().expect("finite numbers");
-            let rows = dense.lookup(&ids).expect("ids of the vocabulary");
-            Expected::rows(layer.factors(), &ids).assert_agrees(rows.view());
+            let layer = layer.get_or_init(|| {
+                let layer = tables.variant(&variant);
+                let dense = layer.to_dense().expect("finite numbers");
+                let rows = dense.lookup(&ids).expect("ids of the vocabulary");
+                Expected::rows(layer.factors(), &ids).assert_agrees(rows.view());
+                layer
+            });
             bencher.iter(|| black_box(layer.to_dense()));
         });
     }

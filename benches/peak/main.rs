@@ -56,12 +56,12 @@ fn read(criterion: &mut Criterion) {
     }
     group.finish();
     let mut group = criterion.benchmark_group("peak/rows");
+    let stream = Ids::Uniform.draw(ROWS);
     for width in WIDTHS {
         group.throughput(Throughput::Bytes((4 * ROWS_READ * width) as u64));
+        let mut batches = stream.chunks_exact(ROWS_READ).cycle();
         group.bench_function(format!("w{width}"), |bencher| {
             let table = &buffer()[..ROWS * width];
-            let stream = Ids::Uniform.draw(ROWS);
-            let mut batches = stream.chunks_exact(ROWS_READ).cycle();
             bencher.iter(|| batches.next().map(|ids| read::sum_rows(black_box(table), width, ids)));
         });
     }

@@ -18,9 +18,12 @@ pub(crate) struct Lookups<'a> {
 }
 
 impl<'a> Lookups<'a> {
-    pub(crate) fn new(embedding: &'a dyn Embedding, stream: &'a [TokenId], n: usize) -> Self {
+    /// Batches of n ids, the first of which has been looked up and is what the factors say.
+    pub(crate) fn checked(embedding: &'a dyn Embedding, factors: &Factors, stream: &'a [TokenId], n: usize) -> Self {
         let out = Array2::from_elem((n, embedding.dim()), f32::NAN);
-        Self { embedding, batches: stream.chunks_exact(n).cycle(), out }
+        let mut lookups = Self { embedding, batches: stream.chunks_exact(n).cycle(), out };
+        lookups.check(factors);
+        lookups
     }
 
     /// Looks up the next ids; returns them.
@@ -32,7 +35,7 @@ impl<'a> Lookups<'a> {
 
     /// Asserts that the next batch holds what the factors say: in rows that are spread over it, first and last among them,
     /// and in no other row a number that nobody wrote.
-    pub(crate) fn check(&mut self, factors: &Factors) {
+    fn check(&mut self, factors: &Factors) {
         let ids = self.next_batch();
         assert!(self.out.iter().all(|number| number.is_finite()), "rows that were not written");
         let last = ids.len() - 1;
