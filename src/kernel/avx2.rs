@@ -111,6 +111,12 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn mul_add_lines(self, a: [__m256; 2], b: [__m256; 2], sum: [__m256; 2]) -> [__m256; 2] {
+        // SAFETY: `self` proves FMA.
+        std::array::from_fn(|half| unsafe { _mm256_fmadd_ps(a[half], b[half], sum[half]) })
+    }
+
+    #[inline(always)]
     fn transpose(self, lines: [[__m256; 2]; PANEL_WIDTH]) -> [[__m256; 2]; PANEL_WIDTH] {
         // SAFETY: `self` proves AVX2.
         unsafe { transpose(lines) }

@@ -98,6 +98,12 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn mul_add_lines(self, a: __m512, b: __m512, sum: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_fmadd_ps(a, b, sum) }
+    }
+
+    #[inline(always)]
     fn transpose(self, lines: [__m512; PANEL_WIDTH]) -> [__m512; PANEL_WIDTH] {
         // SAFETY: `self` proves AVX-512F.
         unsafe { transpose(lines) }

@@ -7,10 +7,10 @@
 
 use std::arch::{
     aarch64::{
-        float32x4_t, vcvt_f32_f16, vcvtq_f32_s32, vdupq_n_f32, vfmaq_n_f32, vget_low_s8, vget_low_s16, vld1_u16,
-        vld1q_f32, vld1q_s8, vmovl_high_s8, vmovl_high_s16, vmovl_s8, vmovl_s16, vmulq_n_f32, vreinterpret_f16_u16,
-        vreinterpretq_f32_f64, vreinterpretq_f32_u32, vreinterpretq_f64_f32, vshll_n_u16, vst1q_f32, vtrn1q_f32,
-        vtrn1q_f64, vtrn2q_f32, vtrn2q_f64,
+        float32x4_t, vcvt_f32_f16, vcvtq_f32_s32, vdupq_n_f32, vfmaq_f32, vfmaq_n_f32, vget_low_s8, vget_low_s16,
+        vld1_u16, vld1q_f32, vld1q_s8, vmovl_high_s8, vmovl_high_s16, vmovl_s8, vmovl_s16, vmulq_n_f32,
+        vreinterpret_f16_u16, vreinterpretq_f32_f64, vreinterpretq_f32_u32, vreinterpretq_f64_f32, vshll_n_u16,
+        vst1q_f32, vtrn1q_f32, vtrn1q_f64, vtrn2q_f32, vtrn2q_f64,
     },
     is_aarch64_feature_detected,
 };
@@ -108,6 +108,12 @@ impl Simd for Neon {
     fn mul_add(self, factor: f32, line: [float32x4_t; 4], sum: [float32x4_t; 4]) -> [float32x4_t; 4] {
         // SAFETY: `self` proves NEON.
         std::array::from_fn(|quarter| unsafe { vfmaq_n_f32(sum[quarter], line[quarter], factor) })
+    }
+
+    #[inline(always)]
+    fn mul_add_lines(self, a: [float32x4_t; 4], b: [float32x4_t; 4], sum: [float32x4_t; 4]) -> [float32x4_t; 4] {
+        // SAFETY: `self` proves NEON.
+        std::array::from_fn(|quarter| unsafe { vfmaq_f32(sum[quarter], a[quarter], b[quarter]) })
     }
 
     #[inline(always)]

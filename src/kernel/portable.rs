@@ -68,6 +68,19 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn mul_add_lines(
+        self,
+        a: [f32; PANEL_WIDTH],
+        b: [f32; PANEL_WIDTH],
+        mut sum: [f32; PANEL_WIDTH],
+    ) -> [f32; PANEL_WIDTH] {
+        for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
+        }
+        sum
+    }
+
+    #[inline(always)]
     fn transpose(self, lines: [[f32; PANEL_WIDTH]; PANEL_WIDTH]) -> [[f32; PANEL_WIDTH]; PANEL_WIDTH] {
         std::array::from_fn(|column| lines.map(|line| line[column]))
     }

@@ -5,10 +5,10 @@
 //! soft rows:  out[i, j] += Σᵥ weights[i, v] · rows[v, j]
 //! ```
 //!
-//! Both are the product of `multiply.rs`, with the table in the place of the projection: a piece of it that fits in the
+//! Scores of a few queries are those of `dots.rs`. All else is the product of `multiply.rs`, with the table in the place of the projection: a piece of it that fits in the
 //! first-level cache is turned into panels, whose depth is a part of k (of v), all queries (weights) run through it, and
 //! the next piece adds to what stands in the output. Every sum still runs over k (over v) in order: its bits depend
-//! neither on the number of queries nor on that of threads.
+//! neither on the other queries nor on the number of threads.
 
 #![allow(unsafe_code)]
 
@@ -18,6 +18,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 use super::{
     Isa,
+    dots::{FEW_QUERIES, dots},
     multiply::{MULTIPLICATIONS_PER_NANOSECOND, Source, multiply_range},
     output::OutRows,
     pack::Piece,
@@ -79,7 +80,10 @@ fn scores_into_rows(isa: Isa, queries: &[f32], constants: Option<&[f32]>, rows: 
     let n = out.num_rows();
     let nanoseconds = rows.width as f64 * (NANOSECONDS_PER_NUMBER + n as f64 / MULTIPLICATIONS_PER_NANOSECOND);
     for_each_range(rows.len, SCORED_ROWS, nanoseconds, |range| {
-        with_numbers!(rows.rows, |numbers| isa.run(Scores { isa, queries, constants, numbers, rows, range, out }));
+        with_numbers!(rows.rows, |numbers| {
+            let scores = Scores { isa, queries, constants, numbers, rows, range, out };
+            if n <= FEW_QUERIES { isa.run(FewScores(scores)) } else { isa.run(scores) }
+        });
     });
 }
 
@@ -135,6 +139,24 @@ impl<T: Number> Kernel for Scores<'_, T> {
             }
         }
         PANELS.set(kept);
+    }
+}
+
+/// The same for a few queries.
+struct FewScores<'a, T>(Scores<'a, T>);
+
+impl<T: Number> Kernel for FewScores<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) {
+        let Scores { queries, constants, numbers, rows, range, out, .. } = self.0;
+        let numbers = &numbers[rows.first * rows.width..];
+        dots(isa, queries, constants, numbers, rows.width, range, |query, first, scores| {
+            let out = out.columns_of(first..first + scores.len());
+            // SAFETY: the columns are this thread's: see the field.
+            unsafe { out.write(query, scores) };
+        });
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) trait Simd: Copy + Send + Sync {
     fn mul(self, factor: Self::Splat, line: Self::Line) -> Self::Line;
     /// factor · line + sum
     fn mul_add(self, factor: Self::Splat, line: Self::Line, sum: Self::Line) -> Self::Line;
+    /// a · b + sum, number by number
+    fn mul_add_lines(self, a: Self::Line, b: Self::Line, sum: Self::Line) -> Self::Line;
     /// Number j of line i becomes number i of line j.
     fn transpose(self, lines: [Self::Line; PANEL_WIDTH]) -> [Self::Line; PANEL_WIDTH];
     /// Calls [`Block::multiply`] with the shapes of tiles that suit the registers.
