@@ -124,7 +124,7 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn multiply_block(self, block: &Block<'_>) {
-        block.multiply::<Self, 6, 1, 4, 3, 2, 1, 1>(self);
+        block.multiply::<Self, 6, 1, 4, 2, 1, 1, 1>(self);
     }
 
     fn run<K: Kernel>(self, kernel: K) -> K::Output {

@@ -23,7 +23,8 @@
 //!
 //! The machine code of the inner loops, looked at in a release build for x86-64: a tile of 6 × 4 panels (AVX-512) is 4 loads,
 //! 6 broadcasts and 24 multiply-adds a step, one of 6 × 1 (AVX2) is 2 loads, 6 broadcasts and 12 multiply-adds, all in
-//! registers, nothing spilled. Two innocent changes lost that and half of the speed: sums initialised or moved through
+//! registers, nothing spilled. With AVX2, tiles of 2 × 3 and 3 × 2 panels would be spilled (twice the time); smaller ones are
+//! not. Two innocent changes lost that and half of the speed: sums initialised or moved through
 //! iterators, and stores with bounds checks in the loop over the sums (which then does not unroll, so that the sums are
 //! written to memory at every step).
 

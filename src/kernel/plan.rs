@@ -1,7 +1,8 @@
 //! What a lookup computes and what it copies: ids that occur more than once are computed once, hot rows not at all.
 //!
 //! Text repeats itself: of 8,192 tokens of a novel about a quarter are different, and a product costs rank times as much as
-//! a copy. Ids are taken in chunks, so that the table of those seen stays in the second-level cache:
+//! a copy. Ids are taken in chunks, so that the table of those seen stays in the second-level cache; chunks of 8,192 found
+//! fewer repeats (16,384 Zipf ids then took 1.15 of the time).
 //!
 //! ```text
 //! for each chunk:
@@ -19,7 +20,7 @@ use super::{
 use crate::TokenId;
 
 /// Ids that are looked at together.
-pub(super) const CHUNK: usize = 8192;
+pub(super) const CHUNK: usize = 1 << 15;
 
 /// Where each row of a chunk comes from.
 #[derive(Default)]

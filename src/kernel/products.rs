@@ -5,10 +5,10 @@
 //! soft rows:  out[i, j] += Σᵥ weights[i, v] · rows[v, j]
 //! ```
 //!
-//! Scores of a few queries are those of `dots.rs`. All else is the product of `multiply.rs`, with the table in the place of the projection: a piece of it that fits in the
-//! first-level cache is turned into panels, whose depth is a part of k (of v), all queries (weights) run through it, and
-//! the next piece adds to what stands in the output. Every sum still runs over k (over v) in order: its bits depend
-//! neither on the other queries nor on the number of threads.
+//! Scores of a few queries are those of `dots.rs`. All else is the product of `multiply.rs`, with the table in the place of
+//! the projection: a piece of it that fits in the first-level cache is turned into panels, whose depth is a part of k (of
+//! v), all queries (weights) run through it, and the next piece adds to what stands in the output. Every sum still runs
+//! over k (over v) in order: its bits depend neither on the other queries nor on the number of threads.
 
 #![allow(unsafe_code)]
 

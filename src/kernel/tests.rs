@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, s};
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 
-use super::{GatheredRows, HotRows, Isa, PackedProjection, RepeatedIds, project, project_rows};
+use super::{GatheredRows, HotRows, Isa, PackedProjection, RepeatedIds, plan::CHUNK, project, project_rows};
 use crate::{Dtype, TokenId, factors::Storage};
 
 mod pooling;
@@ -217,8 +217,8 @@ fn the_bits_of_a_row_depend_on_nothing_but_the_row() {
 #[test]
 fn copied_and_hot_rows_have_the_bits_of_computed_ones() {
     for isa in Isa::supported() {
-        for (n, rank, dim) in sizes().chain([(8191, 3, 5), (8192, 3, 5), (8193, 3, 5), (20_000, 2, 17), (500, 96, 200)])
-        {
+        let chunks = [(CHUNK - 1, 3, 5), (CHUNK, 3, 5), (CHUNK + 1, 3, 5), (70_000, 2, 17), (500, 96, 200)];
+        for (n, rank, dim) in sizes().chain(chunks) {
             let case = Case::new(n, rank, dim, true, 4);
             let computed = case.looked_up(isa, RepeatedIds::Compute, None);
             let hot_ids = [3, 17, 0];

@@ -77,9 +77,8 @@ impl FactorizedEmbedding {
     }
 
     fn append_coordinates(&mut self, coordinates: ArrayView2<'_, f32>) -> Result<()> {
-        let mut factors = self.factors.clone();
-        factors.append_u(coordinates)?;
-        *self = Self::new(factors).with_settings_of(self);
+        self.factors.append_u(coordinates)?;
+        self.renew();
         Ok(())
     }
 }

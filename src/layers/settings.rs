@@ -3,7 +3,11 @@
 use ndarray::ArrayViewMut2;
 
 use super::FactorizedEmbedding;
-use crate::{Dtype, Embedding, Isa, RepeatedIds, Result, TokenId, embedding::check, kernel::HotRows};
+use crate::{
+    Dtype, Embedding, Isa, RepeatedIds, Result, TokenId,
+    embedding::check,
+    kernel::{HotRows, PackedProjection},
+};
 
 impl FactorizedEmbedding {
     /// Masks the row of an id wherever the table is read: see [Padding](Embedding#padding).
@@ -20,8 +24,7 @@ impl FactorizedEmbedding {
     #[must_use]
     pub fn with_isa(self, isa: Isa) -> Self {
         let mut layer = Self { isa, ..self };
-        layer.inverse_norms.take();
-        layer.renew_hot_rows();
+        layer.renew();
         layer
     }
 
@@ -141,8 +144,11 @@ impl FactorizedEmbedding {
         layer
     }
 
-    /// Computes the hot rows again, after a change of the rows.
-    pub(super) fn renew_hot_rows(&mut self) {
+    /// Makes anew what is derived from the factors, after a change of them or of how they are computed with.
+    pub(super) fn renew(&mut self) {
+        self.projection = PackedProjection::new(self.factors.scaled_projection().view(), self.factors.bias());
+        self.unscaled_projection.take();
+        self.inverse_norms.take();
         let hot = self.hot_ids();
         self.set_hot_rows(&hot);
     }

@@ -7,6 +7,8 @@ mod support;
 mod folding;
 mod growing;
 mod halves;
+mod hot_rows;
 mod initialisation;
 mod row_weights;
+mod stored;
 mod vocabulary;
