@@ -310,7 +310,7 @@ impl Factors {
     /// in it costs rank × out instead of rank × dim + dim × out.
     ///
     /// U and V become U and diag(D)·V·W. Where out < rank, U takes up the product instead, and V is the identity:
-    /// that table is smaller still, and its rank is out.
+    /// that table is smaller still, and its rank is out; a narrow U is then rounded again.
     ///
     /// # Shapes
     /// `weight` W \[dim, out\] (the transpose of PyTorch's `Linear.weight`), `bias` c \[out\].
@@ -351,8 +351,9 @@ impl Factors {
         }
     }
 
-    /// The same factors with more rows of U. Where U is stored as integers, larger numbers than before enlarge the scales
-    /// of their columns, which rounds the old rows anew.
+    /// The same factors with more rows of U. Where U is stored as integers, all of it is rounded anew: the old rows change by
+    /// a step at most, if larger numbers than before enlarge the scale of a column, and otherwise stay what they were (if the
+    /// largest code of the column is 127, as it is in those that this crate makes).
     ///
     /// # Errors
     /// [`ShapeMismatch`](Error::ShapeMismatch), [`VocabularyTooLarge`](Error::VocabularyTooLarge),

@@ -34,7 +34,7 @@ pub(crate) use packed::PackedProjection;
 pub(crate) use parallel::for_each_range;
 pub(crate) use pool::{PooledRows, pool, pool_and_project};
 pub(crate) use pool_tiles::pool_tiles;
-pub(crate) use products::{TableRows, add_weighted_rows, scores};
+pub(crate) use products::{TableRows, add_weighted_rows, nanoseconds_per_row, scores};
 pub use project::RepeatedIds;
 pub(crate) use project::{GatheredRows, project, project_rows};
 pub(crate) use rows::{copy_rows, copy_stored_rows};

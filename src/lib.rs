@@ -79,9 +79,10 @@
 //!   [hot](FactorizedEmbedding::with_hot_rows), nor on the number of threads; those of a bag not on the other bags, and
 //!   those of a logit not on the other hidden states, but for whether there are more than two.
 //! - Calls that write into an array of the caller's (`lookup_into` and the like) allocate nothing once a thread has made one
-//!   like it, as long as they stay on that thread. What does allocate: hidden states and weights that are not row-major, and
-//!   logits into an array whose rows are not contiguous, which are copied; tables that are not row-major or not aligned in
-//!   memory; work that `rayon` shares among threads.
+//!   like it, as long as they stay on that thread. What does allocate: hidden states, weights and rank-space rows that are
+//!   not row-major, and logits into an array whose rows are not contiguous, which are copied; tables that are not row-major
+//!   or not aligned in memory; work that `rayon` shares among threads. A thread keeps what it has allocated for its next
+//!   call, at most as much as hidden states or sums take, and blocks of fixed size.
 //! - Random numbers come from a generator of the caller's.
 //! - No public call panics on bad input: it returns an [`Error`] that names what, expected and actual, before it writes
 //!   anything.
@@ -93,7 +94,8 @@
 //! - `decompose`: [`TruncatedSvd`] and new rows for a grown vocabulary
 //!   ([`FactorizedEmbedding::append_rows`], [`FactorizedEmbedding::append_random_rows`]), through `faer`.
 //! - `rayon`: large lookups, bags and products on all threads of the current `rayon` pool (of the global one, or of the one
-//!   whose `install` calls). Numbers do not depend on how many there are.
+//!   whose `install` calls). Numbers do not depend on how many there are. What stays on one thread: maxima of bags (but for
+//!   the rows of a tile), soft lookups up to 64 columns in rank space, and reading tables that are not row-major in memory.
 //! - `safetensors`: [`io::safetensors`], memory-mapped tables and files of factors.
 // The page links to what features bring.
 #![cfg_attr(not(all(feature = "decompose", feature = "safetensors")), allow(rustdoc::broken_intra_doc_links))]

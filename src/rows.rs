@@ -61,7 +61,7 @@ impl Numbers<'_> {
             Self::F16(numbers) => memory::prefer_huge_pages(numbers),
             Self::Bf16(numbers) => memory::prefer_huge_pages(numbers),
             Self::Int8(numbers) => memory::prefer_huge_pages(numbers),
-        };
+        }
     }
 }
 

@@ -55,3 +55,24 @@ fn threads_change_nothing() {
     check("int8", &layer.to_int8().expect("small numbers"));
     check("dense", &layer.to_dense().expect("finite products"));
 }
+
+/// The norms of a layer's rows are computed when they are first asked for: here by many at a time, on the threads that
+/// compute them.
+#[test]
+fn the_first_search_may_be_many_at_once() {
+    use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+    let shape = Shape { vocab_size: 2000, rank: 100, dim: 500 };
+    let layer = FactorizedEmbedding::new(FactorParts::normal(shape, 5).factors());
+    let queries = random::normal((64, 500), 6);
+    let nearest = |layer: &FactorizedEmbedding, i: usize| {
+        layer.nearest(queries.slice(ndarray::s![i..=i, ..]), 3).expect("shapes that fit")
+    };
+    let expected: Vec<_> = (0..64).map(|i| nearest(&layer, i)).collect();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().expect("a thread pool");
+    for _ in 0..5 {
+        let fresh = FactorizedEmbedding::new(layer.factors().clone());
+        let found: Vec<_> = pool.install(|| (0..64).into_par_iter().map(|i| nearest(&fresh, i)).collect());
+        assert_eq!(found, expected);
+    }
+}

@@ -91,13 +91,17 @@ impl Storage {
                 check::finite("u [vocab_size, rank] in bf16", &narrow.mapv(bf16::to_f32))?;
                 Self::Bf16(row_major(narrow))
             }
-            Dtype::Int8 => quantized(u.view()),
+            Dtype::Int8 => {
+                let (codes, scales) = quantized(u.view());
+                check::finite("u_scales · 127 [rank] in int8", &(&scales * MAX_CODE))?;
+                Self::Int8 { codes, scales }
+            }
         })
     }
 }
 
 /// Symmetric quantization with one scale a column: the largest magnitude of a column becomes ±127.
-fn quantized(u: ArrayView2<'_, f32>) -> Storage {
+fn quantized(u: ArrayView2<'_, f32>) -> (Array2<i8>, Array1<f32>) {
     let scales = u.map_axis(Axis(0), |column| column.fold(0.0_f32, |max, number| max.max(number.abs())) / MAX_CODE);
     let mut codes = Array2::zeros(u.dim());
     for ((mut codes, column), &scale) in codes.columns_mut().into_iter().zip(u.columns()).zip(&scales) {
@@ -108,7 +112,7 @@ fn quantized(u: ArrayView2<'_, f32>) -> Storage {
             });
         }
     }
-    Storage::Int8 { codes, scales }
+    (codes, scales)
 }
 
 pub(super) fn row_major<T: Clone>(array: Array2<T>) -> Array2<T> {

@@ -72,11 +72,11 @@ pub(super) struct Source<'a> {
 /// Multiplies n rows, on several threads where it pays.
 ///
 /// # Safety
-/// Until it returns, nobody else touches the rows of `out` that products go to.
+/// Until it returns, nobody else touches the rows of `out` that products go to. No two `positions` of the source are equal.
 pub(super) unsafe fn multiply(isa: Isa, source: Source<'_>, n: usize, out: OutRows<'_>) {
     let multiplications = source.panels.depth() * source.panels.width();
     for_each_range(n, BLOCK_ROWS, multiplications as f64 / MULTIPLICATIONS_PER_NANOSECOND, |range| {
-        // SAFETY: what this function demands; every row is in one range.
+        // SAFETY: what this function demands; every product is in one range, and no two go to the same row.
         unsafe { multiply_range(isa, source, range, out) };
     });
 }

@@ -40,8 +40,7 @@ impl<'a> OutRows<'a> {
     /// The columns of a range.
     pub(super) fn columns_of(self, range: Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.columns, "columns of the output");
-        // SAFETY: the column is one of the matrix, or the end of it.
-        let start = unsafe { self.start.offset(range.start as isize * self.column_stride) };
+        let start = self.start.wrapping_offset(range.start as isize * self.column_stride);
         Self { start, columns: range.len(), ..self }
     }
 

@@ -55,6 +55,11 @@ pub(crate) struct TableRows<'a> {
     pub(crate) len: usize,
 }
 
+/// What reading a row takes, and multiplying it with n others, about.
+pub(crate) fn nanoseconds_per_row(n: usize, width: usize) -> f64 {
+    width as f64 * (NANOSECONDS_PER_NUMBER + n as f64 / MULTIPLICATIONS_PER_NANOSECOND)
+}
+
 /// `queries` \[n, width\] · rowsᵀ \[width, len\], plus a constant for each query \[n\], into `out` \[n, len\].
 pub(crate) fn scores(
     isa: Isa,
@@ -65,6 +70,9 @@ pub(crate) fn scores(
 ) {
     let (n, width) = queries.dim();
     assert_eq!((n, rows.len, width), (out.nrows(), out.ncols(), rows.width));
+    if n == 0 {
+        return;
+    }
     let queries = queries.as_standard_layout();
     let Some(queries) = queries.as_slice() else { unreachable!("the standard layout is contiguous") };
     if OutRows::new(out).has_slices() {
@@ -78,8 +86,7 @@ pub(crate) fn scores(
 
 fn scores_into_rows(isa: Isa, queries: &[f32], constants: Option<&[f32]>, rows: TableRows<'_>, out: OutRows<'_>) {
     let n = out.num_rows();
-    let nanoseconds = rows.width as f64 * (NANOSECONDS_PER_NUMBER + n as f64 / MULTIPLICATIONS_PER_NANOSECOND);
-    for_each_range(rows.len, SCORED_ROWS, nanoseconds, |range| {
+    for_each_range(rows.len, SCORED_ROWS, nanoseconds_per_row(n, rows.width), |range| {
         with_numbers!(rows.rows, |numbers| {
             let scores = Scores { isa, queries, constants, numbers, rows, range, out };
             if n <= FEW_QUERIES { isa.run(FewScores(scores)) } else { isa.run(scores) }
@@ -170,9 +177,12 @@ pub(crate) fn add_weighted_rows(
 ) {
     let (n, stride) = weights.dim();
     assert_eq!((n, rows.width), out.dim());
+    if n == 0 {
+        return;
+    }
     let weights = weights.as_standard_layout();
     let Some(weights) = weights.as_slice() else { unreachable!("the standard layout is contiguous") };
-    let nanoseconds = rows.len as f64 * (NANOSECONDS_PER_NUMBER + n as f64 / MULTIPLICATIONS_PER_NANOSECOND);
+    let nanoseconds = nanoseconds_per_row(n, rows.len);
     let out = OutRows::new(out);
     assert!(out.has_slices());
     for_each_range(rows.width, SUMMED_COLUMNS / 2, nanoseconds, |range| {

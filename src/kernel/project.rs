@@ -22,11 +22,11 @@ use crate::{TokenId, rows::Numbers};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RepeatedIds {
-    /// Computes each row once and copies it where it occurs again, unless finding out costs more than it saves: for few
+    /// Computes each row once in every 32,768 ids and copies it where it occurs again, unless finding out costs more than it saves: for few
     /// ids, and where the ids seen so far in the call repeat too seldom.
     #[default]
     Automatic,
-    /// Computes each row once.
+    /// Computes each row once in every 32,768 ids and copies it where it occurs again.
     Copy,
     /// Computes the row of every id.
     Compute,

@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, CowArray, Ix2, s};
 
 use super::{
     mask_padding,
-    norms::inverse_norms,
+    norms::{inverse_norms, known_or_computed},
     search::{self, ScoreRows, all_scores, best_scores},
     unpadded_ranges,
     vectors::Vectors,
@@ -149,7 +149,7 @@ impl<'a> DenseEmbedding<'a> {
     }
 
     fn inverse_norms(&self) -> &[f32] {
-        self.inverse_norms.get_or_init(|| {
+        known_or_computed(&self.inverse_norms, || {
             inverse_norms(self.vocab_size(), self.dim(), |ids, out| kernel::copy_rows(self.isa, &self.rows, ids, out))
         })
     }

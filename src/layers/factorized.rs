@@ -7,7 +7,7 @@ use rand::Rng;
 
 use super::{
     DenseEmbedding, mask_padding,
-    norms::inverse_norms,
+    norms::{inverse_norms, known_or_computed},
     search::{self, ScoreRows, all_scores, best_scores},
     unpadded_ranges,
     vectors::Vectors,
@@ -156,8 +156,9 @@ impl FactorizedEmbedding {
     }
 
     pub(super) fn inverse_norms(&self) -> &[f32] {
-        self.inverse_norms
-            .get_or_init(|| inverse_norms(self.vocab_size(), self.dim(), |ids, out| self.make_rows(ids, out)))
+        known_or_computed(&self.inverse_norms, || {
+            inverse_norms(self.vocab_size(), self.dim(), |ids, out| self.make_rows(ids, out))
+        })
     }
 }
 

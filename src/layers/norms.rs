@@ -1,5 +1,7 @@
 //! Norms of rows, for cosines.
 
+use std::sync::OnceLock;
+
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 
 use crate::TokenId;
@@ -22,6 +24,16 @@ pub(super) fn inverse_norms(
         norms.extend(rows.rows().into_iter().map(|row| inverse_norm(row).min(f64::from(f32::MAX)) as f32));
     }
     norms
+}
+
+/// What is known, or else what `compute` gives. Not computed while the cell is being set: where that takes several threads,
+/// one that waits for the others may come here again, and would wait for itself.
+pub(super) fn known_or_computed(cell: &OnceLock<Vec<f32>>, compute: impl FnOnce() -> Vec<f32>) -> &[f32] {
+    if cell.get().is_none() {
+        // Whoever comes second has computed the same numbers.
+        let _ = cell.set(compute());
+    }
+    cell.get().map_or(&[], Vec::as_slice)
 }
 
 /// Each row divided by its norm; a zero row stays zero.

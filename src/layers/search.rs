@@ -62,12 +62,15 @@ pub(super) fn best_scores(
     if k == 0 {
         return best;
     }
-    for (block, queries) in queries.axis_chunks_iter(Axis(0), BLOCK_QUERIES).enumerate() {
+    // Blocks of about the same length: a short one would be scored in another order of sums.
+    let blocks = queries.nrows().div_ceil(BLOCK_QUERIES);
+    let block_len = queries.nrows().div_ceil(blocks.max(1)).max(1);
+    for (block, queries) in queries.axis_chunks_iter(Axis(0), block_len).enumerate() {
         let mut prepared = Vectors::default();
         table.prepare(queries, &mut prepared);
         let heaps = Mutex::new(vec![BestK::new(k); queries.nrows()]);
-        // What scoring one row takes with these queries, at some 20 multiplications a nanosecond.
-        let nanoseconds = 0.05 * prepared.vectors().len() as f64;
+        let (num_queries, width) = prepared.vectors().dim();
+        let nanoseconds = kernel::nanoseconds_per_row(num_queries, width);
         kernel::for_each_range(vocab_size, BLOCK_ROWS, nanoseconds, |range| {
             let found = best_of_range(table, &prepared, k, range, padding_id, scales);
             let mut heaps = heaps.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,8 +81,8 @@ pub(super) fn best_scores(
         let heaps = heaps.into_inner().unwrap_or_else(PoisonError::into_inner);
         for (i, heap) in heaps.into_iter().enumerate() {
             for (j, candidate) in heap.into_sorted().into_iter().enumerate() {
-                best.ids[[block * BLOCK_QUERIES + i, j]] = candidate.id;
-                best.scores[[block * BLOCK_QUERIES + i, j]] = candidate.score;
+                best.ids[[block * block_len + i, j]] = candidate.id;
+                best.scores[[block * block_len + i, j]] = candidate.score;
             }
         }
     }

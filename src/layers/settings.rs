@@ -1,4 +1,4 @@
-//! How a factorized layer stores and computes its rows: none of it changes what the rows are, but for rounding.
+//! How a factorized layer is read, stored and computed with.
 
 use ndarray::ArrayViewMut2;
 
@@ -38,7 +38,8 @@ impl FactorizedEmbedding {
     ///
     /// The first of the ids, as many as fit into so many bytes, get a row of 4 · dim bytes each, beside an index of
     /// 4 · `vocab_size` bytes; an id that is named twice gets one row. No room for a row means no hot rows. They replace
-    /// those that the layer had. The bytes are not parameters: [`size_in_bytes`](Embedding::size_in_bytes) does not count
+    /// those that the layer had. The ids are kept when the layer changes afterwards, whatever their rows then take (another
+    /// dim, a larger vocabulary). The bytes are not parameters: [`size_in_bytes`](Embedding::size_in_bytes) does not count
     /// them.
     ///
     /// A text repeats its most used ids all the time: [`RowWeights::most_used`](crate::RowWeights::most_used) gives them
@@ -81,7 +82,7 @@ impl FactorizedEmbedding {
 
     /// Asks the system to keep U in huge pages, so that rows that lie far from each other are found sooner: on Linux (6.1 and
     /// later) where it offers them, elsewhere it does nothing. It takes about the time of copying U, and pays for tables
-    /// that are larger than the last-level cache.
+    /// that are larger than the last-level cache. A clone, and what allocates U anew (another type, new rows), begins without.
     #[must_use]
     pub fn with_huge_pages(self) -> Self {
         self.factors.stored_u().prefer_huge_pages();
@@ -114,7 +115,8 @@ impl FactorizedEmbedding {
     /// [`Factors::to_dtype`](crate::Factors::to_dtype).
     ///
     /// # Errors
-    /// None today.
+    /// [`NonFinite`](crate::Error::NonFinite) when 127 steps of a column are no `f32`: next to the largest number that there
+    /// is.
     ///
     /// # Examples
     ///

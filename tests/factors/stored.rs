@@ -67,7 +67,8 @@ fn numbers_that_are_too_large_are_refused() {
     let factors = Factors::new(array![[f32::MAX]], array![[1.0]]).expect("shapes that fit");
     let error = FactorizedEmbedding::new(factors.clone()).to_bf16().expect_err("rounds up");
     assert_eq!(error.to_string(), "u [vocab_size, rank] in bf16 holds inf at [0, 0]: only finite numbers can be used");
-    factors.to_dtype(Dtype::Int8).expect("scales are f32");
+    let error = factors.to_dtype(Dtype::Int8).expect_err("127 steps of it round up");
+    assert!(error.to_string().starts_with("u_scales · 127 [rank] in int8 holds inf at [0]"), "{error}");
 }
 
 /// The halves of a lookup know nothing of scales.

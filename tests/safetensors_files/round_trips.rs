@@ -1,7 +1,7 @@
 //! What is saved is what is loaded, bit for bit.
 
 use factorized_embedding::{
-    Factors, Shape,
+    Dtype, Factors, Shape,
     io::safetensors::{MAX_HEADER_BYTES, load_factors, save_factors},
 };
 use ndarray::{Array1, Array2, Axis, array, s};
@@ -96,11 +96,13 @@ fn the_data_begin_at_a_multiple_of_eight_bytes() {
 
 #[test]
 fn no_shape_makes_the_header_longer_than_its_limit() {
-    let bytes = assert_round_trip(&FactorParts::normal(Shape { vocab_size: 3, rank: 2, dim: 4 }, 5).factors());
+    // Integers have scales, a tensor more.
+    let factors = FactorParts::normal(Shape { vocab_size: 3, rank: 2, dim: 4 }, 5).factors();
+    let bytes = assert_round_trip(&factors.to_dtype(Dtype::Int8).expect("small numbers"));
     let length = u64::from_le_bytes(*bytes.first_chunk().expect("at least 8 bytes"));
     let length = usize::try_from(length).expect("a short header");
     let text = std::str::from_utf8(&bytes[8..8 + length]).expect("JSON").trim_end();
-    assert!(text.contains("\"diagonal\"") && text.contains("\"bias\""), "all parts: {text}");
+    assert!(["u_scales", "diagonal", "bias"].iter().all(|name| text.contains(name)), "all parts: {text}");
     // Ids name at most 2³² rows, the rank is no larger, a row of f32 fits into memory, offsets fit into 64 bits.
     let largest = |key: &str, number: &str| match (key, number) {
         ("shape", "3" | "2") => u32::MAX.to_string(),
@@ -119,9 +121,24 @@ fn no_shape_makes_the_header_longer_than_its_limit() {
         })
         .collect();
     let longest = longest.concat();
-    assert_eq!(longest.matches(&u64::MAX.to_string()).count(), 7, "all offsets but the first: {longest}");
-    assert_eq!(longest.matches('[').count(), 8, "four shapes and four pairs of offsets: {longest}");
+    assert_eq!(longest.matches(&u64::MAX.to_string()).count(), 9, "all offsets but the first: {longest}");
+    assert_eq!(longest.matches('[').count(), 10, "five shapes and five pairs of offsets: {longest}");
     assert!(8 + longest.len().next_multiple_of(8) <= MAX_HEADER_BYTES, "{} bytes: {longest}", longest.len());
+}
+
+/// Readers that cast bytes in place need numbers at multiples of their size.
+#[test]
+fn tensors_begin_at_multiples_of_the_size_of_their_numbers() {
+    let factors = FactorParts::normal(Shape { vocab_size: 5, rank: 3, dim: 3 }, 6).factors();
+    for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::Int8] {
+        let bytes = assert_round_trip(&factors.to_dtype(dtype).expect("small numbers"));
+        let file = safetensors::SafeTensors::deserialize(&bytes).expect("a valid file");
+        let start = bytes.as_ptr().addr();
+        for (name, tensor) in file.tensors() {
+            let size = tensor.dtype().bitsize() / 8;
+            assert_eq!((tensor.data().as_ptr().addr() - start) % size, 0, "{name} beside a U of {dtype}");
+        }
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ const VERSION: &str = "1";
 
 /// No file of factors spends more bytes on its header than this: its size is at most that of the
 /// [factors](Factors::size_in_bytes) and this together.
-pub const MAX_HEADER_BYTES: usize = 512;
+pub const MAX_HEADER_BYTES: usize = 640;
 
 /// Saves factors: see [the format](crate::io::safetensors#format-of-factors).
 ///
@@ -46,6 +46,8 @@ pub fn save_factors(path: impl AsRef<Path>, factors: &Factors) -> Result<()> {
     tensors.extend(factors.diagonal().map(|diagonal| ("diagonal", Tensor::of(diagonal))));
     tensors.push(("v", Tensor::of(factors.v())));
     tensors.extend(factors.bias().map(|bias| ("bias", Tensor::of(bias))));
+    // Where U is narrower than the others, those before it begin at multiples of their size, which some readers need.
+    tensors.sort_by_key(|(_, tensor)| std::cmp::Reverse(tensor.dtype.size()));
 
     let mut header = Header::default();
     header.metadata.insert("format".to_owned(), FORMAT.to_owned());
