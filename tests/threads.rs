@@ -56,23 +56,30 @@ fn threads_change_nothing() {
     check("dense", &layer.to_dense().expect("finite products"));
 }
 
-/// The norms of a layer's rows are computed when they are first asked for: here by many at a time, on the threads that
-/// compute them.
+/// The norms of a layer's rows are computed when they are first asked for: here on a thread outside the pool, which needs the
+/// pool's threads for it while all of them ask for the norms themselves. If they waited for each other, this would not end.
 #[test]
 fn the_first_search_may_be_many_at_once() {
-    use rayon::iter::{IntoParallelIterator, ParallelIterator};
-
-    let shape = Shape { vocab_size: 2000, rank: 100, dim: 500 };
+    let shape = Shape { vocab_size: 20_000, rank: 100, dim: 500 };
     let layer = FactorizedEmbedding::new(FactorParts::normal(shape, 5).factors());
-    let queries = random::normal((64, 500), 6);
-    let nearest = |layer: &FactorizedEmbedding, i: usize| {
-        layer.nearest(queries.slice(ndarray::s![i..=i, ..]), 3).expect("shapes that fit")
-    };
-    let expected: Vec<_> = (0..64).map(|i| nearest(&layer, i)).collect();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().expect("a thread pool");
-    for _ in 0..5 {
-        let fresh = FactorizedEmbedding::new(layer.factors().clone());
-        let found: Vec<_> = pool.install(|| (0..64).into_par_iter().map(|i| nearest(&fresh, i)).collect());
-        assert_eq!(found, expected);
-    }
+    let query = random::normal((1, 500), 6);
+    let nearest = || layer.nearest(query.view(), 3).expect("shapes that fit");
+    let found = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|threads| {
+        let outside = threads.spawn(nearest);
+        // Long enough for it to have begun, and not to be done.
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        rayon::scope(|pool| {
+            for _ in 0..8 {
+                pool.spawn(|_| {
+                    let result = nearest();
+                    found.lock().expect("no panic").push(result);
+                });
+            }
+        });
+        let expected = outside.join().expect("no panic");
+        let found = found.lock().expect("no panic");
+        assert_eq!(found.len(), 8);
+        assert!(found.iter().all(|found| *found == expected));
+    });
 }

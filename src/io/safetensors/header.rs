@@ -47,7 +47,7 @@ impl Header {
         })
     }
 
-    /// The bytes of the header with its length before it and spaces behind it, so that the tensors begin at a multiple of
+    /// The bytes of the header with its length before it and spaces behind it, so that the data begin at a multiple of
     /// 8 bytes. The same header always gives the same bytes.
     pub(super) fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
         let mut json = serde_json::to_vec(self)?;
