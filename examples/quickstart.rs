@@ -1,7 +1,7 @@
 //! A dense table becomes factors, and the factors a layer: `cargo run --release --example quickstart`.
 #![allow(clippy::print_stdout)] // What an example has to say goes to the standard output.
 
-use factorized_embedding::{Embedding, FactorizedEmbedding, Rank, TruncatedSvd};
+use factorized_embedding::{Decompose, Embedding, FactorizedEmbedding, Rank, TruncatedSvd};
 use ndarray::{Array2, s};
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 use rand_distr::{Distribution, StandardNormal};

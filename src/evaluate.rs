@@ -5,7 +5,7 @@
 //! ```
 //! # #[cfg(feature = "decompose")]
 //! # fn main() -> factorized_embedding::Result<()> {
-//! use factorized_embedding::{DenseEmbedding, FactorizedEmbedding, Rank, TruncatedSvd, evaluate::Evaluator};
+//! use factorized_embedding::{Decompose, DenseEmbedding, FactorizedEmbedding, Rank, TruncatedSvd, evaluate::Evaluator};
 //! use ndarray::Array2;
 //!
 //! let table = Array2::from_shape_fn((100, 8), |(i, j)| ((i * j) as f32).sin());

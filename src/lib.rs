@@ -36,7 +36,7 @@
 //! ```
 //! # #[cfg(all(feature = "decompose", feature = "safetensors"))]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use factorized_embedding::{Embedding, FactorizedEmbedding, Rank, TruncatedSvd, io::safetensors};
+//! use factorized_embedding::{Decompose, Embedding, FactorizedEmbedding, Rank, TruncatedSvd, io::safetensors};
 //!
 //! # let folder = tempfile::tempdir()?;
 //! # let output = folder.path().join("glove.safetensors");
@@ -114,17 +114,19 @@ mod layers;
 mod linalg;
 mod memory;
 mod reconstruction;
+mod row_blocks;
 mod row_weights;
 mod rows;
 mod vocabulary;
 
 #[cfg(feature = "decompose")]
-pub use decompose::{Decomposition, Rank, TruncatedSvd};
+pub use decompose::{Decompose, Decomposition, Rank, Spectrum, TruncatedSvd};
 pub use embedding::{Bags, Embedding, EmbeddingExt, Pooling, TokenId, TopK, token_ids};
 pub use error::{Error, Result};
 pub use factors::{FactorParts, Factors, Shape};
 pub use kernel::{Isa, RepeatedIds};
 pub use layers::{DenseEmbedding, FactorizedEmbedding};
+pub use row_blocks::{ArrayRows, IteratorRows, RowBlocks};
 pub use row_weights::RowWeights;
 pub use rows::Dtype;
 pub use vocabulary::Vocabulary;

@@ -4,8 +4,8 @@
 use std::fmt::Debug;
 
 use factorized_embedding::{
-    Bags, Decomposition, DenseEmbedding, Dtype, Embedding, EmbeddingExt, Error, FactorizedEmbedding, Factors, Pooling,
-    Rank, RowWeights, Shape, TopK, TruncatedSvd, Vocabulary,
+    Bags, Decompose, Decomposition, DenseEmbedding, Dtype, Embedding, EmbeddingExt, Error, FactorizedEmbedding,
+    Factors, Pooling, Rank, RowWeights, Shape, TopK, TruncatedSvd, Vocabulary,
     evaluate::{Comparison, Cost, Evaluator},
 };
 use ndarray::Array2;

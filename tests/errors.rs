@@ -6,8 +6,8 @@ mod support;
 use std::error::Error as _;
 
 use factorized_embedding::{
-    Bags, DenseEmbedding, Dtype, Embedding, Error, FactorizedEmbedding, Factors, Pooling, Rank, Result, RowWeights,
-    Shape, TruncatedSvd, Vocabulary,
+    Bags, Decompose, DenseEmbedding, Dtype, Embedding, Error, FactorizedEmbedding, Factors, Pooling, Rank, Result,
+    RowWeights, Shape, TruncatedSvd, Vocabulary,
     io::safetensors::{load_factors, load_table, save_factors},
     token_ids,
 };

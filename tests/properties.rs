@@ -4,7 +4,7 @@
 mod support;
 
 use factorized_embedding::{
-    Bags, DenseEmbedding, Embedding, FactorizedEmbedding, Pooling, Rank, Shape, TokenId, TruncatedSvd,
+    Bags, Decompose, DenseEmbedding, Embedding, FactorizedEmbedding, Pooling, Rank, Shape, TokenId, TruncatedSvd,
     io::safetensors::{load_factors, load_table, save_factors},
 };
 use ndarray::{Array1, Array2};

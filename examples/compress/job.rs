@@ -7,7 +7,7 @@ use std::{
 };
 
 use factorized_embedding::{
-    Decomposition, DenseEmbedding, Embedding, FactorizedEmbedding, TruncatedSvd,
+    Decompose, Decomposition, DenseEmbedding, Embedding, FactorizedEmbedding, TruncatedSvd,
     evaluate::{Comparison, Evaluator},
     io::safetensors::{load_factors, load_table, save_factors},
 };

@@ -1,13 +1,13 @@
 //! How the rank is chosen.
 
-use ndarray::ArrayView1;
-
+use super::Spectrum;
 use crate::{Error, Result, Shape};
 
 /// How many directions a decomposition keeps.
 ///
 /// Energies and errors are those of the decomposed matrix: with row weights, the weighted ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Rank {
     /// Just so many.
     Fixed(usize),
@@ -52,40 +52,42 @@ impl Rank {
         }
     }
 
-    /// The rank, once it is checked and the singular values are known.
-    pub(crate) fn select(self, singular_values: ArrayView1<'_, f64>, vocab_size: usize, dim: usize) -> usize {
-        let max = vocab_size.min(dim);
-        let total: f64 = singular_values.iter().map(|value| value * value).sum();
-        // The fewest directions without which too much energy would be dropped; summed from the smallest value up, so that
-        // what is dropped is exact where it is small.
-        let fewest = |may_drop: &dyn Fn(f64) -> bool| {
-            let mut dropped = 0.0;
-            let droppable = singular_values.iter().rev().take_while(|value| {
-                dropped += *value * *value;
-                may_drop(dropped)
-            });
-            (singular_values.len() - droppable.count()).clamp(1, max)
-        };
+    /// The rank, once it is checked and the singular values are known; at least 1, and no more than are listed.
+    pub(crate) fn select(self, spectrum: &Spectrum) -> usize {
+        let max = spectrum.singular_values().len();
+        // The fewest directions that lose no more; a loss that is not to be had at all takes all of them.
+        let fewest = |enough: &dyn Fn(usize) -> bool| (1..max).find(|&rank| enough(rank)).unwrap_or(max);
         match self {
             Self::Fixed(rank) => rank,
-            Self::Energy(share) => fewest(&|dropped| total - dropped >= share * total),
-            Self::RelativeError(error) => fewest(&|dropped| dropped <= error * error * total),
-            Self::Bytes(bytes) => (bytes / Self::bytes(Shape { vocab_size, rank: 1, dim })).min(max),
+            Self::Energy(share) => {
+                let curve = spectrum.energy_curve();
+                fewest(&|rank| curve[rank] >= share)
+            }
+            Self::RelativeError(error) => {
+                let curve = spectrum.error_curve();
+                fewest(&|rank| curve[rank] <= error)
+            }
+            Self::Bytes(bytes) => (1..=max).take_while(|&rank| spectrum.bytes_at(rank) <= bytes).last().unwrap_or(1),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use ndarray::array;
+    use ndarray::{Array1, array};
 
-    use super::Rank;
+    use super::{Rank, Spectrum};
+
+    fn spectrum(values: Array1<f64>, vocab_size: usize) -> Spectrum {
+        let dim = values.len();
+        Spectrum::new(values, vocab_size, dim).expect("a value for each column")
+    }
 
     #[test]
     fn the_fewest_directions_that_keep_the_promise() {
         // Energies 16, 4, 4, 1 of 25.
-        let values = array![4.0, 2.0, 2.0, 1.0];
-        let select = |rank: Rank| rank.select(values.view(), 10, 4);
+        let spectrum = spectrum(array![4.0, 2.0, 2.0, 1.0], 10);
+        let select = |rank: Rank| rank.select(&spectrum);
         assert_eq!(select(Rank::Fixed(3)), 3);
         for (share, rank) in [(0.01, 1), (0.64, 1), (0.65, 2), (0.8, 2), (0.81, 3), (0.96, 3), (0.97, 4), (1.0, 4)] {
             assert_eq!(select(Rank::Energy(share)), rank, "energy {share}");
@@ -100,9 +102,9 @@ mod tests {
 
     #[test]
     fn zero_directions_are_never_needed() {
-        let values = array![3.0, 1.0, 0.0, 0.0];
-        assert_eq!(Rank::Energy(1.0).select(values.view(), 10, 4), 2);
-        assert_eq!(Rank::RelativeError(0.0).select(values.view(), 10, 4), 2);
-        assert_eq!(Rank::Energy(1.0).select(array![0.0, 0.0].view(), 2, 2), 1);
+        let two = spectrum(array![3.0, 1.0, 0.0, 0.0], 10);
+        assert_eq!(Rank::Energy(1.0).select(&two), 2);
+        assert_eq!(Rank::RelativeError(0.0).select(&two), 2);
+        assert_eq!(Rank::Energy(1.0).select(&spectrum(array![0.0, 0.0], 2)), 1);
     }
 }

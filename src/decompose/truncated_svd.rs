@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
-use super::{Decomposition, Rank};
+use super::{Decompose, Decomposition, Rank, Spectrum};
 use crate::{
     Error, Factors, Result, RowWeights,
     embedding::check,
@@ -30,7 +30,7 @@ const BLOCK_ROWS: usize = 1024;
 /// # Examples
 ///
 /// ```
-/// use factorized_embedding::{Rank, TruncatedSvd};
+/// use factorized_embedding::{Decompose, Rank, TruncatedSvd};
 /// use ndarray::array;
 ///
 /// # fn main() -> factorized_embedding::Result<()> {
@@ -59,20 +59,10 @@ impl TruncatedSvd {
     pub fn with_row_weights(self, row_weights: RowWeights) -> Self {
         Self { row_weights: Some(row_weights), ..self }
     }
+}
 
-    /// Decomposes a table.
-    ///
-    /// # Shapes
-    /// `table` \[`vocab_size`, dim\]
-    ///
-    /// # Errors
-    /// [`Empty`](crate::Error::Empty), [`VocabularyTooLarge`](crate::Error::VocabularyTooLarge),
-    /// [`NonFinite`](crate::Error::NonFinite), [`RankOutOfRange`](crate::Error::RankOutOfRange),
-    /// [`InvalidSetting`](crate::Error::InvalidSetting), [`BudgetTooSmall`](crate::Error::BudgetTooSmall),
-    /// [`ShapeMismatch`](crate::Error::ShapeMismatch) for weights of another length than the table,
-    /// [`AllWeightsZero`](crate::Error::AllWeightsZero), [`NoConvergence`](crate::Error::NoConvergence),
-    /// [`Overflow`](crate::Error::Overflow).
-    pub fn decompose(&self, table: ArrayView2<'_, f32>) -> Result<Decomposition> {
+impl Decompose for TruncatedSvd {
+    fn decompose(&self, table: ArrayView2<'_, f32>) -> Result<Decomposition> {
         let (vocab_size, dim) = table.dim();
         check::table("table [vocab_size, dim]", [vocab_size, dim])?;
         self.rank.check(vocab_size, dim)?;
@@ -85,7 +75,9 @@ impl TruncatedSvd {
         let RightSvd { singular_values, v } = right_svd(table, weights.as_deref())?;
         let threshold = f64::from(f32::EPSILON) * singular_values[0];
         let significant = singular_values.mapv(|value| if value > threshold { value } else { 0.0 });
-        let rank = self.rank.select(significant.view(), vocab_size, dim);
+        let energy = singular_values.iter().rev().map(|value| value * value).sum();
+        let shape = [vocab_size, dim];
+        let rank = self.rank.select(&Spectrum::of_parts(significant.clone(), energy, energy, shape, false));
 
         let v = v.slice_move(s![..rank, ..]);
         let diagonal = significant.slice(s![..rank]).to_owned();
@@ -96,7 +88,8 @@ impl TruncatedSvd {
             .and_then(|factors| factors.with_diagonal(diagonal.map(narrow)))
             .map_err(|_| Error::Overflow { what: "decomposition of the table" })?;
         let (relative_error, weighted_relative_error) = errors(table, &factors, weights.as_deref());
-        Ok(Decomposition { factors, singular_values, relative_error, weighted_relative_error })
+        let spectrum = Spectrum::of_parts(singular_values, energy, energy, shape, false);
+        Ok(Decomposition { factors, spectrum, relative_error, weighted_relative_error, losses: Vec::new() })
     }
 }
 

@@ -10,7 +10,7 @@ use source::{code_of, crate_names, re_exports, words};
 const LAYERS: [&[&str]; 12] = [
     &["error"],
     &["memory"],
-    &["row_weights", "rows", "vocabulary", "reconstruction"],
+    &["row_blocks", "row_weights", "rows", "vocabulary", "reconstruction"],
     &["embedding"],
     &["factors"],
     &["linalg"],

@@ -48,7 +48,7 @@ fn check_singular_values(
     weights: Option<&[f64]>,
     decomposition: &Decomposition,
 ) {
-    let values = &decomposition.singular_values;
+    let values = &decomposition.spectrum.singular_values();
     assert_eq!(values.len(), table.nrows().min(table.ncols()), "{name}: number of singular values");
     assert!(values.windows(2).into_iter().all(|pair| pair[0] >= pair[1]), "{name}: {values} increase");
     assert!(values.iter().all(|&value| value >= 0.0), "{name}: {values} are negative");
@@ -72,7 +72,7 @@ fn check_coordinates(name: &str, table: ArrayView2<'_, f32>, weights: Option<&[f
     let diagonal = factors.diagonal().expect("the singular values");
     let (table, v, u) = (widened(table), widened(factors.v()), widened(factors.u().view()));
     let (image, magnitudes) = (table.dot(&v.t()), table.abs().dot(&v.abs().t()));
-    let largest = decomposition.singular_values[0];
+    let largest = decomposition.spectrum.singular_values()[0];
     for (k, &value) in diagonal.iter().enumerate() {
         if value == 0.0 {
             assert!(u.column(k).iter().all(|&entry| entry == 0.0), "{name}: column {k} of U");

@@ -1,6 +1,6 @@
 //! A real table: the errors are the least that its eigenvalues allow, at a precision that shows any loss.
 
-use factorized_embedding::{Rank, RowWeights, TruncatedSvd, io::safetensors::load_table};
+use factorized_embedding::{Decompose, Rank, RowWeights, TruncatedSvd, io::safetensors::load_table};
 use ndarray::{Array1, Array2};
 
 use super::checks::{relative_error, weighted_norm};

@@ -1,6 +1,6 @@
 //! Every way to choose the rank keeps its promise, and no other rank would keep it better.
 
-use factorized_embedding::{Decomposition, Rank, RowWeights, Shape, TruncatedSvd};
+use factorized_embedding::{Decompose, Decomposition, Rank, RowWeights, Shape, TruncatedSvd};
 use ndarray::Array2;
 
 use super::checks::rounding;
@@ -21,7 +21,7 @@ fn decompose(rank: Rank) -> [Decomposition; 2] {
 
 /// The least error of every rank, by the singular values.
 fn errors(decomposition: &Decomposition) -> Vec<f64> {
-    optimal_errors(&decomposition.singular_values.mapv(|value| value * value))
+    optimal_errors(&decomposition.spectrum.singular_values().mapv(|value| value * value))
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! With a weight for each row.
 
-use factorized_embedding::{Decomposition, Factors, Rank, RowWeights, TruncatedSvd};
+use factorized_embedding::{Decompose, Decomposition, Factors, Rank, RowWeights, TruncatedSvd};
 use ndarray::{Array2, ArrayView2, Axis};
 
 use super::{
@@ -121,7 +121,11 @@ fn a_weight_of_three_is_three_equal_rows() {
     let repeated = plain(table.select(Axis(0), &copies).view(), 3);
     // Weights are scaled to the mean 1, so the singular values differ by that.
     let scale = (20.0 / copies.len() as f64).sqrt();
-    approx::assert_relative_eq!(weighted.singular_values, repeated.singular_values * scale, max_relative = 1e-12);
+    approx::assert_relative_eq!(
+        weighted.spectrum.singular_values(),
+        repeated.spectrum.singular_values().mapv(|value| value * scale),
+        max_relative = 1e-12
+    );
     approx::assert_abs_diff_eq!(weighted.factors.v(), repeated.factors.v(), epsilon = 1e-6);
     let error = weighted.weighted_relative_error.expect("there are weights");
     approx::assert_relative_eq!(error, repeated.relative_error, max_relative = 1e-6);

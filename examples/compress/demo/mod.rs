@@ -12,7 +12,7 @@ use std::{
 };
 
 use factorized_embedding::{
-    DenseEmbedding, Embedding, FactorizedEmbedding, Rank, RowWeights, TruncatedSvd,
+    Decompose, DenseEmbedding, Embedding, FactorizedEmbedding, Rank, RowWeights, TruncatedSvd,
     evaluate::{Comparison, Evaluator},
 };
 use ndarray::ArrayView2;

@@ -23,7 +23,8 @@ impl ErrorCurve {
     /// `table` names the table. The curve is weighted when the decomposition was.
     pub(crate) fn new(table: String, weighted: bool, decomposition: &Decomposition) -> Self {
         // By Eckart and Young, the squared error of rank r is the sum of all squared singular values but the first r.
-        let energies = decomposition.singular_values.iter().map(|value| value * value);
+        let values = decomposition.spectrum.singular_values();
+        let energies = values.iter().map(|value| value * value);
         let mut tails: Vec<f64> = energies.rev().scan(0.0, |sum, energy| Some(add(sum, energy))).collect();
         let total = tails.pop().unwrap_or_default();
         tails.reverse();
