@@ -1,16 +1,32 @@
 //! From a table to its factors.
 
+mod basis;
+mod column_covariance;
+mod gram;
+mod mean;
+mod moments;
+mod objective;
+mod parallel;
+mod passes;
+mod randomized_svd;
 mod rank;
 mod spectrum;
+mod triangular;
 mod truncated_svd;
 
 use std::fmt;
 
 use ndarray::ArrayView2;
 
+pub use basis::{Basis, ProjectionErrors};
+pub use column_covariance::ColumnCovariance;
+pub use gram::{GramAccumulator, Products};
+pub use mean::MeanRemoval;
+use moments::Moments;
+pub use randomized_svd::RandomizedSvd;
 pub use rank::Rank;
 pub use spectrum::Spectrum;
-pub use truncated_svd::TruncatedSvd;
+pub use truncated_svd::{SvdRoute, TruncatedSvd};
 
 use crate::{Factors, Result};
 

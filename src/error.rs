@@ -181,6 +181,22 @@ pub enum Error {
         what: &'static str,
     },
 
+    /// A choice that follows from all singular values, asked of a method that computes the largest ones only.
+    #[error("{what} needs all singular values, which this method does not compute")]
+    NeedsAllSingularValues {
+        /// What was asked for.
+        what: &'static str,
+    },
+
+    /// Bytes that are not what they should be.
+    #[error("these are not the bytes of a {what}: {reason}")]
+    InvalidBytes {
+        /// What was expected.
+        what: &'static str,
+        /// What is wrong with them.
+        reason: String,
+    },
+
     /// The operating system refused a file.
     #[error("cannot {action} {path}: {source}", path = path.display())]
     Io {

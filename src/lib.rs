@@ -120,7 +120,10 @@ mod rows;
 mod vocabulary;
 
 #[cfg(feature = "decompose")]
-pub use decompose::{Decompose, Decomposition, Rank, Spectrum, TruncatedSvd};
+pub use decompose::{
+    Basis, ColumnCovariance, Decompose, Decomposition, GramAccumulator, MeanRemoval, Products, ProjectionErrors,
+    RandomizedSvd, Rank, Spectrum, SvdRoute, TruncatedSvd,
+};
 pub use embedding::{Bags, Embedding, EmbeddingExt, Pooling, TokenId, TopK, token_ids};
 pub use error::{Error, Result};
 pub use factors::{FactorParts, Factors, Shape};

@@ -17,8 +17,19 @@ impl RelativeError {
             residual += difference * difference;
             total += f64::from(e) * f64::from(e);
         }
-        self.residual += weight * residual;
-        self.total += weight * total;
+        self.add_energies(weight * residual, weight * total);
+    }
+
+    /// Adds wᵢ·‖eᵢ − êᵢ‖² and wᵢ·‖eᵢ‖² of a row.
+    pub(crate) fn add_energies(&mut self, residual: f64, total: f64) {
+        self.residual += residual;
+        self.total += total;
+    }
+
+    /// Adds the rows of another part of the table.
+    #[cfg(feature = "decompose")]
+    pub(crate) fn add(&mut self, other: Self) {
+        self.add_energies(other.residual, other.total);
     }
 
     /// 0 for a zero table that is met exactly, infinite for one that is not.

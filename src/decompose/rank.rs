@@ -1,5 +1,7 @@
 //! How the rank is chosen.
 
+use ndarray::Array1;
+
 use super::Spectrum;
 use crate::{Error, Result, Shape};
 
@@ -52,12 +54,29 @@ impl Rank {
         }
     }
 
+    /// The rank, as far as the shape of the table says it; `None` where it follows from the largest singular values.
+    ///
+    /// # Errors
+    /// [`BudgetTooSmall`](Error::BudgetTooSmall).
+    pub(crate) fn before_the_spectrum(self, shape: [usize; 2], has_bias: bool) -> Result<Option<usize>> {
+        let [vocab_size, dim] = shape;
+        let zeros = || Spectrum::of_parts(Array1::zeros(vocab_size.min(dim)), 0.0, 0.0, shape, has_bias);
+        match self {
+            Self::Fixed(rank) => Ok(Some(rank)),
+            Self::Bytes(_) => self.select(&zeros()).map(Some),
+            Self::Energy(_) | Self::RelativeError(_) => Ok(None),
+        }
+    }
+
     /// The rank, once it is checked and the singular values are known; at least 1, and no more than are listed.
-    pub(crate) fn select(self, spectrum: &Spectrum) -> usize {
+    ///
+    /// # Errors
+    /// [`BudgetTooSmall`](Error::BudgetTooSmall) where there is a bias besides.
+    pub(crate) fn select(self, spectrum: &Spectrum) -> Result<usize> {
         let max = spectrum.singular_values().len();
         // The fewest directions that lose no more; a loss that is not to be had at all takes all of them.
         let fewest = |enough: &dyn Fn(usize) -> bool| (1..max).find(|&rank| enough(rank)).unwrap_or(max);
-        match self {
+        Ok(match self {
             Self::Fixed(rank) => rank,
             Self::Energy(share) => {
                 let curve = spectrum.energy_curve();
@@ -67,8 +86,11 @@ impl Rank {
                 let curve = spectrum.error_curve();
                 fewest(&|rank| curve[rank] <= error)
             }
-            Self::Bytes(bytes) => (1..=max).take_while(|&rank| spectrum.bytes_at(rank) <= bytes).last().unwrap_or(1),
-        }
+            Self::Bytes(bytes) => {
+                let fits = (1..=max).take_while(|&rank| spectrum.bytes_at(rank) <= bytes).last();
+                fits.ok_or(Error::BudgetTooSmall { bytes, minimum: spectrum.bytes_at(1) })?
+            }
+        })
     }
 }
 
@@ -87,7 +109,7 @@ mod tests {
     fn the_fewest_directions_that_keep_the_promise() {
         // Energies 16, 4, 4, 1 of 25.
         let spectrum = spectrum(array![4.0, 2.0, 2.0, 1.0], 10);
-        let select = |rank: Rank| rank.select(&spectrum);
+        let select = |rank: Rank| rank.select(&spectrum).expect("a rank");
         assert_eq!(select(Rank::Fixed(3)), 3);
         for (share, rank) in [(0.01, 1), (0.64, 1), (0.65, 2), (0.8, 2), (0.81, 3), (0.96, 3), (0.97, 4), (1.0, 4)] {
             assert_eq!(select(Rank::Energy(share)), rank, "energy {share}");
@@ -103,8 +125,9 @@ mod tests {
     #[test]
     fn zero_directions_are_never_needed() {
         let two = spectrum(array![3.0, 1.0, 0.0, 0.0], 10);
-        assert_eq!(Rank::Energy(1.0).select(&two), 2);
-        assert_eq!(Rank::RelativeError(0.0).select(&two), 2);
-        assert_eq!(Rank::Energy(1.0).select(&spectrum(array![0.0, 0.0], 2)), 1);
+        let select = |rank: Rank, spectrum| rank.select(spectrum).expect("a rank");
+        assert_eq!(select(Rank::Energy(1.0), &two), 2);
+        assert_eq!(select(Rank::RelativeError(0.0), &two), 2);
+        assert_eq!(select(Rank::Energy(1.0), &spectrum(array![0.0, 0.0], 2)), 1);
     }
 }

@@ -81,6 +81,18 @@ impl Spectrum {
         self.singular_values.view()
     }
 
+    /// The same with values that rounding to `f32` makes of zeros counted as zeros.
+    pub(super) fn significant(&self) -> Self {
+        let threshold = f64::from(f32::EPSILON) * self.singular_values.first().copied().unwrap_or(0.0);
+        let singular_values = self.singular_values.mapv(|value| if value > threshold { value } else { 0.0 });
+        Self { singular_values, ..self.clone() }
+    }
+
+    /// Whether the factors have a bias, the mean of the table.
+    pub(super) fn has_bias(&self) -> bool {
+        self.bytes.fixed > 0
+    }
+
     /// Whether all min(`vocab_size`, dim) singular values are listed.
     #[must_use]
     pub fn is_complete(&self) -> bool {

@@ -1,17 +1,14 @@
-//! The exact truncated SVD, plain or weighted by row.
+//! The exact truncated SVD, plain or weighted.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::ArrayView2;
 
-use super::{Decompose, Decomposition, Rank, Spectrum};
-use crate::{
-    Error, Factors, Result, RowWeights,
-    embedding::check,
-    linalg::{RightSvd, TriangularFactor},
-    reconstruction::RelativeError,
+use super::{
+    Basis, Decompose, Decomposition, Rank,
+    gram::{Products, accumulate},
+    objective::{Objective, objective_settings},
+    triangular::factorize,
 };
-
-/// Rows that are held in `f64` at a time.
-const BLOCK_ROWS: usize = 1024;
+use crate::{ArrayRows, Result, RowBlocks, embedding::check};
 
 /// The truncated singular value decomposition: of all factors of a rank, those with the smallest error (Eckart & Young
 /// 1936).
@@ -20,12 +17,13 @@ const BLOCK_ROWS: usize = 1024;
 /// diag(√w)·E gives V and D, and every row is then projected on V, rows of weight 0 too (Srebro & Jaakkola 2003,
 /// "Weighted low-rank approximations", the case of row weights).
 ///
-/// V has orthonormal rows, the entry of largest magnitude in each one positive; D holds the singular values of the
-/// (weighted) table, never increasing; U·diag(D) = E·Vᵀ. Singular values up to ε·σ₁ (ε of `f32`) count as zero and give
-/// zero columns of U.
+/// V has orthonormal rows (without a column covariance), the entry of largest magnitude in each one positive; D holds the
+/// singular values of the (weighted) table, never increasing; U·diag(D) = E·Vᵀ. Singular values up to ε·σ₁ (ε of `f32`)
+/// count as zero and give zero columns of U.
 ///
-/// The table is read in blocks of rows, which are all that is ever held in `f64`; the singular values come from a QR
-/// decomposition and are accurate to a small multiple of the `f64` ε times σ₁. Time O(`vocab_size` · dim²).
+/// There are two [routes](SvdRoute), through the Gram matrix and through QR, which differ in speed and in the accuracy of small
+/// singular values only. Either reads the table in blocks of rows, which are all that is ever held in `f64`; time
+/// O(`vocab_size` · dim²), on all threads.
 ///
 /// # Examples
 ///
@@ -44,93 +42,78 @@ const BLOCK_ROWS: usize = 1024;
 #[derive(Clone, Debug, PartialEq)]
 pub struct TruncatedSvd {
     rank: Rank,
-    row_weights: Option<RowWeights>,
+    route: SvdRoute,
+    objective: Objective,
+}
+
+objective_settings!(TruncatedSvd);
+
+/// How an exact SVD finds the singular values and V.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SvdRoute {
+    /// [`Gram`](Self::Gram) for tables of at least twice as many rows as columns, unless the rank is chosen by an error or a
+    /// missing share of energy so small (1e-6, 1e-12) that it needs the accuracy of [`Qr`](Self::Qr); `Qr` otherwise.
+    #[default]
+    Automatic,
+    /// Through a QR decomposition of the table: |Δσ| is a small multiple of ε·σ₁, with the ε of `f64`.
+    Qr,
+    /// Through the eigenvalues of the Gram matrix Eᵀ·E \[dim × dim\], summed in `f64`: several times faster for tall tables, as
+    /// good for everything that factors in `f32` can hold, but singular values below about 1e-8·σ₁ are noise.
+    Gram,
+    /// The same with products in `f32` inside blocks of rows: faster once more, singular values below about 1e-4·σ₁ are
+    /// noise.
+    GramF32,
 }
 
 impl TruncatedSvd {
     /// With the rank chosen this way, all rows weighing the same.
     #[must_use]
     pub fn new(rank: Rank) -> Self {
-        Self { rank, row_weights: None }
+        Self { rank, route: SvdRoute::default(), objective: Objective::default() }
     }
 
-    /// With a weight for each row.
+    /// By another route.
     #[must_use]
-    pub fn with_row_weights(self, row_weights: RowWeights) -> Self {
-        Self { row_weights: Some(row_weights), ..self }
+    pub fn with_route(self, route: SvdRoute) -> Self {
+        Self { route, ..self }
+    }
+
+    /// The first half of the decomposition, of a table of any size: reads all rows once.
+    ///
+    /// # Errors
+    /// Those of [`decompose`](Decompose::decompose) and of the source.
+    pub fn basis(&self, rows: &mut dyn RowBlocks) -> Result<Basis> {
+        let (vocab_size, dim) = (rows.vocab_size(), rows.dim());
+        check::table("table [vocab_size, dim]", [vocab_size, dim])?;
+        self.rank.check(vocab_size, dim)?;
+        let weights = self.objective.weights(vocab_size, dim)?;
+        let weights = weights.as_deref();
+        let moments = match self.route(vocab_size, dim) {
+            SvdRoute::Qr => factorize(rows, weights)?,
+            SvdRoute::GramF32 => accumulate(rows, weights, Products::F32)?.moments(),
+            SvdRoute::Gram | SvdRoute::Automatic => accumulate(rows, weights, Products::F64)?.moments(),
+        };
+        self.objective.basis(self.rank, &moments, vocab_size)
+    }
+
+    fn route(&self, vocab_size: usize, dim: usize) -> SvdRoute {
+        let needs_accuracy = match self.rank {
+            Rank::RelativeError(error) => error < 1e-6,
+            Rank::Energy(share) => 1.0 - share < 1e-12,
+            _ => false,
+        };
+        match self.route {
+            SvdRoute::Automatic if vocab_size < 2 * dim || needs_accuracy => SvdRoute::Qr,
+            SvdRoute::Automatic => SvdRoute::Gram,
+            route => route,
+        }
     }
 }
 
 impl Decompose for TruncatedSvd {
     fn decompose(&self, table: ArrayView2<'_, f32>) -> Result<Decomposition> {
-        let (vocab_size, dim) = table.dim();
-        check::table("table [vocab_size, dim]", [vocab_size, dim])?;
-        self.rank.check(vocab_size, dim)?;
-        check::finite("table [vocab_size, dim]", &table)?;
-        let weights = match &self.row_weights {
-            Some(weights) => Some(weights.for_rows(vocab_size)?),
-            None => None,
-        };
-
-        let RightSvd { singular_values, v } = right_svd(table, weights.as_deref())?;
-        let threshold = f64::from(f32::EPSILON) * singular_values[0];
-        let significant = singular_values.mapv(|value| if value > threshold { value } else { 0.0 });
-        let energy = singular_values.iter().rev().map(|value| value * value).sum();
-        let shape = [vocab_size, dim];
-        let rank = self.rank.select(&Spectrum::of_parts(significant.clone(), energy, energy, shape, false));
-
-        let v = v.slice_move(s![..rank, ..]);
-        let diagonal = significant.slice(s![..rank]).to_owned();
-        let u = coordinates(table, v.view(), &diagonal);
-        let narrow = |value: &f64| *value as f32;
-        // The table is finite: only what is computed from it can be too large for `f32`.
-        let factors = Factors::new(u, v.map(narrow))
-            .and_then(|factors| factors.with_diagonal(diagonal.map(narrow)))
-            .map_err(|_| Error::Overflow { what: "decomposition of the table" })?;
-        let (relative_error, weighted_relative_error) = errors(table, &factors, weights.as_deref());
-        let spectrum = Spectrum::of_parts(singular_values, energy, energy, shape, false);
-        Ok(Decomposition { factors, spectrum, relative_error, weighted_relative_error, losses: Vec::new() })
+        let mut rows = ArrayRows::new(table);
+        self.basis(&mut rows)?.decompose(&mut rows, self.objective.row_weights.as_ref())
     }
-}
-
-/// Of diag(√w) · E.
-fn right_svd(table: ArrayView2<'_, f32>, weights: Option<&[f64]>) -> Result<RightSvd> {
-    let mut factor = TriangularFactor::new(table.ncols());
-    for (block, rows) in table.axis_chunks_iter(Axis(0), BLOCK_ROWS).enumerate() {
-        let mut rows = rows.mapv(f64::from);
-        if let Some(weights) = weights {
-            for (mut row, weight) in rows.rows_mut().into_iter().zip(&weights[block * BLOCK_ROWS..]) {
-                row *= weight.sqrt();
-            }
-        }
-        factor.append(rows.view());
-    }
-    factor.svd()
-}
-
-/// U = E · Vᵀ · diag(1/D), with zero columns where D is zero.
-fn coordinates(table: ArrayView2<'_, f32>, v: ArrayView2<'_, f64>, diagonal: &Array1<f64>) -> Array2<f32> {
-    let inverse = diagonal.mapv(|value| if value > 0.0 { value.recip() } else { 0.0 });
-    let mut u = Array2::zeros((table.nrows(), v.nrows()));
-    for (rows, mut u) in table.axis_chunks_iter(Axis(0), BLOCK_ROWS).zip(u.axis_chunks_iter_mut(Axis(0), BLOCK_ROWS)) {
-        let coordinates = rows.mapv(f64::from).dot(&v.t()) * &inverse;
-        u.assign(&coordinates.mapv(|value| value as f32));
-    }
-    u
-}
-
-/// Plain and weighted relative error of the factors as they are stored.
-fn errors(table: ArrayView2<'_, f32>, factors: &Factors, weights: Option<&[f64]>) -> (f64, Option<f64>) {
-    let projection = factors.projection();
-    let (mut plain, mut weighted) = (RelativeError::default(), RelativeError::default());
-    let u = factors.u();
-    let blocks = table.axis_chunks_iter(Axis(0), BLOCK_ROWS).zip(u.axis_chunks_iter(Axis(0), BLOCK_ROWS));
-    for (block, (rows, u)) in blocks.enumerate() {
-        let approximations = u.dot(&projection);
-        for (i, (row, approximation)) in rows.rows().into_iter().zip(approximations.rows()).enumerate() {
-            plain.add_row(row, approximation, 1.0);
-            weighted.add_row(row, approximation, weights.map_or(1.0, |weights| weights[block * BLOCK_ROWS + i]));
-        }
-    }
-    (plain.value(), weights.map(|_| weighted.value()))
 }

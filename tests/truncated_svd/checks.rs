@@ -32,7 +32,9 @@ fn check_directions(name: &str, factors: &Factors) {
     let v = factors.v();
     let magnitudes = widened(v.view()).abs();
     // Each entry of V is rounded once, so a product of two is off by 2 u = ε; one more ε for the product in f32.
-    let expected = Expected::new(Array2::eye(v.nrows()), 1 + v.ncols(), &magnitudes.dot(&magnitudes.t()));
+    let mut expected = Expected::new(Array2::eye(v.nrows()), 1 + v.ncols(), &magnitudes.dot(&magnitudes.t()));
+    // Before it is rounded, V is orthonormal but for a few roundings in `f64` of each of dim rotations.
+    expected.tolerances += 4.0 * v.ncols() as f64 * f64::EPSILON;
     assert_close(&format!("{name}: V·Vᵀ"), v.dot(&v.t()).view(), &expected);
     for row in v.rows() {
         let largest = row.fold(f32::NEG_INFINITY, |a, &b| a.max(b));

@@ -1,0 +1,293 @@
+//! The sums of a table that its decomposition needs, row by row.
+
+mod bytes;
+
+use std::fmt;
+
+use ndarray::{Array1, Array2, ArrayView2, s};
+
+use super::{
+    Basis, ColumnCovariance, MeanRemoval, Moments, Rank,
+    moments::Root,
+    objective::Objective,
+    parallel::map_in_order,
+    passes::{check_finite, for_each_block, scaled_rows},
+};
+use crate::{
+    Error, Result, RowBlocks, RowWeights,
+    embedding::check,
+    linalg::{self, Number},
+};
+
+/// Rows whose products are summed together, before they are added to the rest.
+const BLOCK_ROWS: usize = 2048;
+
+/// The number type of products inside a block of 2,048 rows; blocks are added up in `f64`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Products {
+    /// `f32`: about twice as fast. Singular values below about 1e-4·σ₁ are noise.
+    F32,
+    /// `f64`: singular values below about 1e-8·σ₁ are noise.
+    #[default]
+    F64,
+}
+
+/// The sums Σ w, Σ w·e and the Gram matrix Σ w·eᵀ·e \[dim × dim\] of a table: all that its SVD needs to know of its rows, in
+/// 8 · dim² bytes for any number of rows.
+///
+/// Sums of parts can be [merged](Self::merge), in any order but for rounding, so that the work can be spread over processes
+/// or machines, and [kept as bytes](Self::to_bytes), so that it can be interrupted. The rows are read once more to compute U
+/// from the [`Basis`].
+///
+/// # Examples
+///
+/// ```
+/// use factorized_embedding::{ArrayRows, GramAccumulator, Rank};
+/// use ndarray::{Array2, s};
+///
+/// # fn main() -> factorized_embedding::Result<()> {
+/// let table = Array2::from_shape_fn((1_000, 8), |(i, j)| ((i * j) as f32).sin());
+/// let mut gram = GramAccumulator::new(8)?;
+/// gram.update(table.slice(s![..600, ..]), None)?;
+/// let saved = gram.to_bytes();
+///
+/// let mut gram = GramAccumulator::from_bytes(&saved)?; // another day
+/// let mut rest = GramAccumulator::new(8)?; // elsewhere
+/// rest.update(table.slice(s![600.., ..]), None)?;
+/// gram.merge(&rest)?;
+///
+/// let basis = gram.solve(Rank::Fixed(4))?;
+/// let decomposition = basis.decompose(&mut ArrayRows::new(table.view()), None)?;
+/// assert!((decomposition.relative_error - basis.spectrum().error_at(4)).abs() < 1e-6);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, PartialEq)]
+pub struct GramAccumulator {
+    products: Products,
+    num_rows: u64,
+    weight: f64,
+    /// \[dim\]
+    sum: Array1<f64>,
+    /// \[dim × dim\], the lower triangle.
+    gram: Array2<f64>,
+}
+
+impl GramAccumulator {
+    /// No rows yet.
+    ///
+    /// # Errors
+    /// [`Empty`](Error::Empty) for no columns, [`TableTooLarge`](Error::TableTooLarge) for more than a matrix can have.
+    pub fn new(dim: usize) -> Result<Self> {
+        check::table("row [1, dim]", [1, dim])?;
+        if dim
+            .checked_mul(dim)
+            .and_then(|len| len.checked_mul(size_of::<f64>()))
+            .is_none_or(|len| len > isize::MAX as usize)
+        {
+            return Err(Error::TableTooLarge { vocab_size: dim, dim });
+        }
+        let (sum, gram) = (Array1::zeros(dim), Array2::zeros((dim, dim)));
+        Ok(Self { products: Products::default(), num_rows: 0, weight: 0.0, sum, gram })
+    }
+
+    /// With products of another type from now on.
+    #[must_use]
+    pub fn with_products(self, products: Products) -> Self {
+        Self { products, ..self }
+    }
+
+    /// Columns of the table.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.sum.len()
+    }
+
+    /// Rows so far.
+    #[must_use]
+    pub fn num_rows(&self) -> u64 {
+        self.num_rows
+    }
+
+    /// Adds rows, each with its weight or with weight 1.
+    ///
+    /// # Shapes
+    /// `block` \[n, dim\], `weights` \[n\]
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`](Error::ShapeMismatch), [`NonFinite`](Error::NonFinite) with the index of the row counted from the first
+    /// one that was ever added, [`InvalidWeight`](Error::InvalidWeight), [`Overflow`](Error::Overflow); nothing is added then.
+    pub fn update(&mut self, block: ArrayView2<'_, f32>, weights: Option<&[f64]>) -> Result<()> {
+        check::columns("block [n, dim]", block, self.dim())?;
+        if let Some(weights) = weights {
+            if weights.len() != block.nrows() {
+                return Err(Error::ShapeMismatch {
+                    what: "weights [n]",
+                    expected: vec![block.nrows()],
+                    actual: vec![weights.len()],
+                });
+            }
+            let valid = |weight: f64| weight.is_finite() && weight >= 0.0;
+            if let Some((row, &weight)) = weights.iter().enumerate().find(|(_, weight)| !valid(**weight)) {
+                return Err(Error::InvalidWeight { row, weight });
+            }
+        }
+        let mut added = Self { num_rows: block.nrows() as u64, ..Self::new(self.dim())? };
+        let work = |range: std::ops::Range<usize>| {
+            let rows = block.slice(s![range.clone(), ..]);
+            self.sums(rows, weights.map(|weights| &weights[range]))
+        };
+        map_in_order(block.nrows(), BLOCK_ROWS, work, |(weight, sum, gram)| {
+            added.weight += weight;
+            added.sum += &sum;
+            added.gram += &gram;
+            Ok(())
+        })?;
+        if !added.is_finite() {
+            check_finite(block, usize::try_from(self.num_rows).unwrap_or(usize::MAX))?;
+            return Err(Error::Overflow { what: "Gram matrix of the table" });
+        }
+        self.merge(&added)
+    }
+
+    /// Adds all rows of a source, from the first that is missing on: where the accumulator has rows already, those are taken
+    /// to be the first ones of the source. `progress` sees the accumulator after every block, may save it, and ends the work
+    /// with an error.
+    ///
+    /// # Errors
+    /// Those of [`update`](Self::update), of the source and of `progress`; blocks before that are added.
+    pub fn update_from(
+        &mut self,
+        rows: &mut dyn RowBlocks,
+        row_weights: Option<&RowWeights>,
+        mut progress: impl FnMut(&Self) -> Result<()>,
+    ) -> Result<()> {
+        let vocab_size = rows.vocab_size();
+        let weights = row_weights.map(|weights| weights.for_rows(vocab_size)).transpose()?;
+        let mut first = usize::try_from(self.num_rows).unwrap_or(usize::MAX);
+        rows.seek(first)?;
+        while let Some(block) = rows.next_block()? {
+            let end = first + block.nrows();
+            self.update(block, weights.as_ref().and_then(|weights| weights.get(first..end)))?;
+            first = end;
+            progress(self)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the sums of other rows.
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`](Error::ShapeMismatch) for sums of another width.
+    pub fn merge(&mut self, other: &Self) -> Result<()> {
+        if other.dim() != self.dim() {
+            return Err(Error::ShapeMismatch {
+                what: "Gram matrix [dim, dim]",
+                expected: vec![self.dim(), self.dim()],
+                actual: vec![other.dim(), other.dim()],
+            });
+        }
+        self.num_rows += other.num_rows;
+        self.weight += other.weight;
+        self.sum += &other.sum;
+        self.gram += &other.gram;
+        Ok(())
+    }
+
+    /// The basis of the rows so far.
+    ///
+    /// # Errors
+    /// [`Empty`](Error::Empty) without rows, [`VocabularyTooLarge`](Error::VocabularyTooLarge),
+    /// [`RankOutOfRange`](Error::RankOutOfRange), [`InvalidSetting`](Error::InvalidSetting),
+    /// [`BudgetTooSmall`](Error::BudgetTooSmall), [`AllWeightsZero`](Error::AllWeightsZero),
+    /// [`NoConvergence`](Error::NoConvergence), [`Overflow`](Error::Overflow).
+    pub fn solve(&self, rank: Rank) -> Result<Basis> {
+        self.solve_with(rank, MeanRemoval::Never, None)
+    }
+
+    /// [`solve`](Self::solve) with the mean kept apart, or in the norm of a column covariance.
+    ///
+    /// # Errors
+    /// Those of [`solve`](Self::solve), and [`ShapeMismatch`](Error::ShapeMismatch) for a covariance of another width.
+    pub fn solve_with(
+        &self,
+        rank: Rank,
+        mean_removal: MeanRemoval,
+        column_covariance: Option<&ColumnCovariance>,
+    ) -> Result<Basis> {
+        let vocab_size = usize::try_from(self.num_rows).unwrap_or(usize::MAX);
+        check::table("table [vocab_size, dim]", [vocab_size, self.dim()])?;
+        rank.check(vocab_size, self.dim())?;
+        let objective = Objective { row_weights: None, column_covariance: column_covariance.cloned(), mean_removal };
+        objective.check(self.dim())?;
+        if self.weight == 0.0 {
+            return Err(Error::AllWeightsZero { len: vocab_size });
+        }
+        objective.basis(rank, &self.moments(), vocab_size)
+    }
+
+    /// The second moment of the rows so far: of hidden states, what the table that they meet needs.
+    ///
+    /// # Errors
+    /// Those of [`ColumnCovariance::new`].
+    pub fn column_covariance(&self) -> Result<ColumnCovariance> {
+        let mut matrix = self.gram.clone();
+        linalg::mirror(&mut matrix);
+        ColumnCovariance::new(matrix / self.weight)
+    }
+
+    pub(super) fn moments(&self) -> Moments {
+        Moments { weight: self.weight, mean: &self.sum / self.weight, root: Root::Gram(self.gram.clone()) }
+    }
+
+    /// Σ w, Σ w·e and the lower triangle of Σ w·eᵀ·e.
+    fn sums(&self, rows: ArrayView2<'_, f32>, weights: Option<&[f64]>) -> (f64, Array1<f64>, Array2<f64>) {
+        let weight = weights.map_or(rows.nrows() as f64, |weights| weights.iter().sum());
+        match self.products {
+            Products::F64 => {
+                let scaled = scaled_rows(rows, weights);
+                (weight, weighted_sum(&scaled, weights), linalg::gram(scaled.view()))
+            }
+            Products::F32 => {
+                let narrow = match weights {
+                    Some(_) => scaled_rows(rows, weights).mapv(|value| value as f32),
+                    None => rows.as_standard_layout().into_owned(),
+                };
+                (weight, weighted_sum(&narrow, weights), linalg::gram(narrow.view()).mapv(f64::from))
+            }
+        }
+    }
+
+    fn is_finite(&self) -> bool {
+        let finite = |value: &f64| value.is_finite();
+        finite(&self.weight) && self.sum.iter().all(finite) && self.gram.iter().all(finite)
+    }
+}
+
+/// Σ √w · (√w·e), in `f64`.
+fn weighted_sum<T: Number + Into<f64>>(scaled: &Array2<T>, weights: Option<&[f64]>) -> Array1<f64> {
+    let mut sum = Array1::<f64>::zeros(scaled.ncols());
+    for (i, row) in scaled.rows().into_iter().enumerate() {
+        let factor = weights.map_or(1.0, |weights| weights[i].sqrt());
+        sum.zip_mut_with(&row, |sum, &value| *sum += factor * value.into());
+    }
+    sum
+}
+
+/// Adds all rows of a table to a new accumulator.
+pub(super) fn accumulate(
+    rows: &mut dyn RowBlocks,
+    weights: Option<&[f64]>,
+    products: Products,
+) -> Result<GramAccumulator> {
+    let mut gram = GramAccumulator::new(rows.dim())?.with_products(products);
+    for_each_block(rows, weights, |_, block, weights| gram.update(block, weights))?;
+    Ok(gram)
+}
+
+impl fmt::Debug for GramAccumulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GramAccumulator({} rows, gram [{dim}, {dim}], {:?})", self.num_rows, self.products, dim = self.dim())
+    }
+}

@@ -1,0 +1,39 @@
+//! QR and singular value decompositions.
+
+use ndarray::{Array1, Array2, ArrayView2};
+
+use super::{RightSvd, to_array, to_mat};
+use crate::{Error, Result};
+
+/// The triangular factor R \[min(m, n) × n\] of the QR decomposition of a matrix \[m × n\].
+pub(crate) fn triangular_factor(matrix: ArrayView2<'_, f64>) -> Array2<f64> {
+    to_array(to_mat(matrix).qr().thin_R())
+}
+
+/// Orthonormal columns \[m × min(m, n)\] whose span holds the columns of a matrix \[m × n\].
+pub(crate) fn orthonormal_columns(matrix: ArrayView2<'_, f64>) -> Array2<f64> {
+    to_array(to_mat(matrix).qr().compute_thin_Q().as_ref())
+}
+
+/// The singular values and right singular vectors of a matrix \[m × n\], min(m, n) of them.
+///
+/// # Errors
+/// [`NoConvergence`](Error::NoConvergence).
+pub(crate) fn right_svd(matrix: ArrayView2<'_, f64>) -> Result<RightSvd> {
+    let svd = to_mat(matrix).thin_svd().map_err(|_| Error::NoConvergence { what: "singular value decomposition" })?;
+    let singular_values = svd.S().column_vector().iter().copied().collect();
+    Ok(RightSvd { singular_values, v: to_array(svd.V().transpose()) })
+}
+
+/// The pseudo-inverse \[dim × rank\] of a wide matrix \[rank × dim\]; singular values up to `tolerance` times the largest
+/// count as zero.
+///
+/// # Errors
+/// [`NoConvergence`](Error::NoConvergence).
+pub(crate) fn pseudo_inverse(matrix: ArrayView2<'_, f64>, tolerance: f64) -> Result<Array2<f64>> {
+    let svd = to_mat(matrix).thin_svd().map_err(|_| Error::NoConvergence { what: "singular value decomposition" })?;
+    let singular_values: Array1<f64> = svd.S().column_vector().iter().copied().collect();
+    let threshold = tolerance * singular_values.iter().fold(0.0, |largest: f64, &value| largest.max(value));
+    let inverses = singular_values.mapv(|value| if value > threshold { value.recip() } else { 0.0 });
+    Ok((to_array(svd.V()) * inverses).dot(&to_array(svd.U().transpose())))
+}
