@@ -31,7 +31,7 @@ use ndarray::{Array2, Axis};
 use crate::{
     Embedding, Error, Result, RowWeights, TokenId,
     embedding::{check, cosine},
-    reconstruction::RelativeError,
+    reconstruction::{RelativeError, RowError},
 };
 
 /// Rows that are compared at a time.
@@ -154,8 +154,9 @@ impl<'a> Evaluator<'a> {
         for ids in ids.chunks(BLOCK_ROWS) {
             let (expected, actual) = (self.reference.lookup(ids)?, candidate.lookup(ids)?);
             for ((&id, expected), actual) in ids.iter().zip(expected.rows()).zip(actual.rows()) {
-                errors.plain.add_row(expected, actual, 1.0);
-                errors.weighted.add_row(expected, actual, weights.map_or(1.0, |weights| weights[id as usize]));
+                let row = RowError::new(expected, actual);
+                errors.plain.add_row(row, 1.0);
+                errors.weighted.add_row(row, weights.map_or(1.0, |weights| weights[id as usize]));
                 // A row that is met exactly is met, though the cosine of two zero vectors is 0.
                 let cosine = if expected == actual { 1.0 } else { cosine(expected.iter(), actual.iter()) };
                 errors.sum_of_cosines += cosine;

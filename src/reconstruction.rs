@@ -2,6 +2,9 @@
 
 use ndarray::ArrayView1;
 
+/// Sums that are kept side by side, so that none of them waits for the one before.
+const LANES: usize = 8;
+
 /// The relative Frobenius error √(Σᵢ wᵢ·‖eᵢ − êᵢ‖² / Σᵢ wᵢ·‖eᵢ‖²), summed row by row in `f64`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RelativeError {
@@ -9,27 +12,46 @@ pub(crate) struct RelativeError {
     total: f64,
 }
 
-impl RelativeError {
-    pub(crate) fn add_row(&mut self, reference: ArrayView1<'_, f32>, approximation: ArrayView1<'_, f32>, weight: f64) {
-        let (mut residual, mut total) = (0.0, 0.0);
-        for (&e, &approximation) in reference.iter().zip(approximation) {
-            let difference = f64::from(e) - f64::from(approximation);
-            residual += difference * difference;
-            total += f64::from(e) * f64::from(e);
-        }
-        self.add_energies(weight * residual, weight * total);
-    }
+/// ‖e − ê‖² and ‖e‖² of a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct RowError {
+    pub(crate) residual: f64,
+    pub(crate) total: f64,
+}
 
-    /// Adds wᵢ·‖eᵢ − êᵢ‖² and wᵢ·‖eᵢ‖² of a row.
-    pub(crate) fn add_energies(&mut self, residual: f64, total: f64) {
-        self.residual += residual;
-        self.total += total;
+impl RowError {
+    pub(crate) fn new(reference: ArrayView1<'_, f32>, approximation: ArrayView1<'_, f32>) -> Self {
+        let (mut residuals, mut totals) = ([0.0; LANES], [0.0; LANES]);
+        let mut add = |lane: usize, e: f32, approximation: f32| {
+            let (e, difference) = (f64::from(e), f64::from(e) - f64::from(approximation));
+            residuals[lane] += difference * difference;
+            totals[lane] += e * e;
+        };
+        if let (Some(reference), Some(approximation)) = (reference.as_slice(), approximation.as_slice()) {
+            let ((blocks, rest), (others, others_rest)) =
+                (reference.as_chunks::<LANES>(), approximation.as_chunks::<LANES>());
+            for (block, other) in blocks.iter().zip(others) {
+                (0..LANES).for_each(|lane| add(lane, block[lane], other[lane]));
+            }
+            rest.iter().zip(others_rest).enumerate().for_each(|(lane, (&e, &other))| add(lane, e, other));
+        } else {
+            reference.iter().zip(approximation).enumerate().for_each(|(i, (&e, &other))| add(i % LANES, e, other));
+        }
+        Self { residual: residuals.iter().sum(), total: totals.iter().sum() }
+    }
+}
+
+impl RelativeError {
+    pub(crate) fn add_row(&mut self, row: RowError, weight: f64) {
+        self.residual += weight * row.residual;
+        self.total += weight * row.total;
     }
 
     /// Adds the rows of another part of the table.
     #[cfg(feature = "decompose")]
     pub(crate) fn add(&mut self, other: Self) {
-        self.add_energies(other.residual, other.total);
+        self.residual += other.residual;
+        self.total += other.total;
     }
 
     /// 0 for a zero table that is met exactly, infinite for one that is not.

@@ -6,8 +6,8 @@ mod support;
 use std::error::Error as _;
 
 use factorized_embedding::{
-    Bags, Decompose, DenseEmbedding, Dtype, Embedding, Error, FactorizedEmbedding, Factors, Pooling, Rank, Result,
-    RowWeights, Shape, TruncatedSvd, Vocabulary,
+    Bags, Decompose, DenseEmbedding, Dtype, Embedding, Error, FactorizedEmbedding, Factors, GramAccumulator,
+    MeanRemoval, Pooling, RandomizedSvd, Rank, Result, RowWeights, Shape, TruncatedSvd, Vocabulary,
     io::safetensors::{load_factors, load_table, save_factors},
     token_ids,
 };
@@ -315,6 +315,21 @@ fn unsupported_version() {
     let path = folder.write("later", &file(&header(Some(&METADATA.replace('1', "2")), &[]).0, &[]));
     let message = format!("{} has format version \"2\", this crate reads version 1", path.display());
     assert_refused(load_factors(&path), kind, &message);
+}
+
+#[test]
+fn needs_all_singular_values() {
+    let kind = |error: &Error| matches!(error, Error::NeedsAllSingularValues { .. });
+    let message = "mean removal if better needs all singular values, which this method does not compute";
+    let svd = RandomizedSvd::new(Rank::Fixed(1)).with_mean_removal(MeanRemoval::IfBetter);
+    assert_refused(svd.decompose(array![[1.0, 2.0], [3.0, 4.0]].view()), kind, message);
+}
+
+#[test]
+fn invalid_bytes() {
+    let kind = |error: &Error| matches!(error, Error::InvalidBytes { .. });
+    let message = "these are not the bytes of a Gram accumulator: 3 bytes are too few";
+    assert_refused(GramAccumulator::from_bytes(b"abc"), kind, message);
 }
 
 #[test]

@@ -83,3 +83,25 @@ fn the_first_search_may_be_many_at_once() {
         assert!(found.iter().all(|found| *found == expected));
     });
 }
+
+#[test]
+#[cfg(feature = "decompose")]
+fn threads_change_no_decomposition() {
+    use factorized_embedding::{Decompose, RandomizedSvd, Rank, RowWeights, SvdRoute, TruncatedSvd};
+
+    let table = random::normal((9000, 20), 7);
+    let weights = RowWeights::new((0..9000).map(f64::from).collect::<Vec<_>>()).expect("weights");
+    let mut methods: Vec<Box<dyn Decompose + Sync>> = Vec::new();
+    for route in [SvdRoute::Qr, SvdRoute::Gram, SvdRoute::GramF32] {
+        methods.push(Box::new(TruncatedSvd::new(Rank::Fixed(7)).with_route(route).with_row_weights(weights.clone())));
+    }
+    methods.push(Box::new(RandomizedSvd::new(Rank::Fixed(7)).with_row_weights(weights)));
+    let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
+    for method in methods {
+        let decompose = |threads| pool(threads).install(|| method.decompose(table.view()).expect("a finite table"));
+        let alone = decompose(1);
+        for threads in [2, 3, 7] {
+            assert_eq!(alone, decompose(threads), "{method:?} with {threads} threads");
+        }
+    }
+}

@@ -14,7 +14,7 @@ use crate::{
     embedding::check,
     kernel::{self, PackedProjection},
     linalg::{self, RightSvd},
-    reconstruction::RelativeError,
+    reconstruction::{RelativeError, RowError},
     rows::Numbers,
 };
 
@@ -272,10 +272,10 @@ impl Basis {
         let mut errors = Errors::default();
         for (i, (row, approximation)) in rows.rows().into_iter().zip(approximations.rows()).enumerate() {
             let weight = weights.map_or(1.0, |weights| weights[i]);
-            let (plain, weighted) = (&mut errors.plain, &mut errors.weighted);
-            plain.add_row(row, approximation, 1.0);
+            let error = RowError::new(row, approximation);
+            errors.plain.add_row(error, 1.0);
             if self.covariance.is_none() {
-                weighted.add_row(row, approximation, weight);
+                errors.weighted.add_row(error, weight);
             }
         }
         if let Some(covariance) = &self.covariance {
@@ -284,7 +284,7 @@ impl Basis {
             let [rows, residuals] = [rows, residuals].map(|rows| linalg::product(rows.view(), covariance.root()));
             for (i, (row, residual)) in rows.rows().into_iter().zip(residuals.rows()).enumerate() {
                 let weight = weights.map_or(1.0, |weights| weights[i]);
-                errors.weighted.add_energies(weight * residual.dot(&residual), weight * row.dot(&row));
+                errors.weighted.add_row(RowError { residual: residual.dot(&residual), total: row.dot(&row) }, weight);
             }
         }
         errors

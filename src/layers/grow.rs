@@ -5,7 +5,12 @@ use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::{FactorizedEmbedding, unpadded_ranges};
-use crate::{Embedding, Result, TokenId, embedding::check, linalg, reconstruction::RelativeError};
+use crate::{
+    Embedding, Result, TokenId,
+    embedding::check,
+    linalg,
+    reconstruction::{RelativeError, RowError},
+};
 
 impl FactorizedEmbedding {
     /// Adds a row for each given dense row e: the u that minimises ‖e − (u · diag(D) · V + b)‖, by least squares.
@@ -51,7 +56,7 @@ impl FactorizedEmbedding {
 
         let mut error = RelativeError::default();
         for (row, fitted) in rows.rows().into_iter().zip(fitted.rows()) {
-            error.add_row(row, fitted, 1.0);
+            error.add_row(RowError::new(row, fitted), 1.0);
         }
         Ok(error.value())
     }

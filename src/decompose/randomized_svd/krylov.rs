@@ -69,17 +69,26 @@ impl<'a> Krylov<'a> {
     /// Adds what the table makes of the last block, as far as it is new; false if nothing is.
     pub(super) fn iterate(&mut self) -> Result<bool> {
         let images = self.z.slice(s![.., self.last.clone()]).to_owned();
-        let largest = norms(&images).fold(0.0, f64::max);
+        let largest = norms(images.view()).fold(0.0, f64::max);
+        let room = self.rows.vocab_size().min(self.rows.dim()).saturating_sub(self.q.ncols());
         let new = self.without_span(self.without_span(images));
-        let RightSvd { singular_values, v } = linalg::right_svd(new.t())?;
-        let kept = singular_values.iter().take_while(|&&value| value > NEW * largest).count();
-        let kept = kept.min(self.rows.vocab_size().min(self.rows.dim()).saturating_sub(self.q.ncols()));
-        if kept == 0 {
+        if room == 0 || norms(new.view()).all(|norm| norm <= NEW * largest) {
             return Ok(false);
         }
-        // Directions that were nearly in the span are not quite orthogonal to it any more.
-        let directions = v.slice(s![..kept, ..]).t().to_owned();
+        // Columns that depended on others have become any directions, so once more; what then lies in the span goes.
+        let directions = linalg::orthonormal_columns(new.view());
         let directions = linalg::orthonormal_columns(self.without_span(directions).view());
+        let parts = linalg::transposed_product(self.q.view(), directions.view());
+        let outside: Vec<usize> = norms(parts.view())
+            .enumerate()
+            .filter(|(_, norm)| *norm < NEW)
+            .map(|(column, _)| column)
+            .take(room)
+            .collect();
+        if outside.is_empty() {
+            return Ok(false);
+        }
+        let directions = directions.select(Axis(1), &outside);
         self.append(directions, false)?;
         Ok(true)
     }
@@ -198,8 +207,9 @@ fn twice<T: Number + Into<f64>>(rows: ArrayView2<'_, T>, directions: ArrayView2<
     linalg::transposed_product(rows, linalg::product(rows, directions).view()).mapv(Into::into)
 }
 
-fn norms(columns: &Array2<f64>) -> impl Iterator<Item = f64> {
-    columns.columns().into_iter().map(|column| column.dot(&column).sqrt())
+/// Of each column.
+fn norms(columns: ArrayView2<'_, f64>) -> impl Iterator<Item = f64> {
+    columns.axis_iter(Axis(1)).map(|column| column.dot(&column).sqrt()).collect::<Vec<_>>().into_iter()
 }
 
 impl Totals {

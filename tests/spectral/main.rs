@@ -1,12 +1,17 @@
-//! The truncated SVD, by what it promises.
+//! Singular value decompositions of all kinds, by what they promise.
 #![cfg(all(feature = "decompose", feature = "safetensors"))]
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod checks;
+mod covariance;
 mod glove;
+mod gram;
+mod mean;
 mod plain;
+mod randomized;
 mod rank;
+mod routes;
 mod tables;
 mod weighted;

@@ -11,12 +11,12 @@ use crate::support::{
 
 const RANKS: [usize; 4] = [1, 12, 25, 40];
 
-fn glove() -> Array2<f32> {
+pub(crate) fn glove() -> Array2<f32> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/glove50-top10k-f16.safetensors");
     load_table(path, "weight").expect("a valid file").to_array().into_owned()
 }
 
-fn weights() -> RowWeights {
+pub(crate) fn weights() -> RowWeights {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/glove50-top10k.freq.npy");
     let counts: Array1<u64> = ndarray_npy::read_npy(path).expect("a valid file");
     let counts = counts.mapv(|count| count as f64).to_vec();
