@@ -129,7 +129,7 @@ pub use error::{Error, Result};
 pub use factors::{FactorParts, Factors, Shape};
 pub use kernel::{Isa, RepeatedIds};
 pub use layers::{DenseEmbedding, FactorizedEmbedding};
-pub use row_blocks::{ArrayRows, IteratorRows, RowBlocks};
+pub use row_blocks::{ArrayRows, ChainedRows, IteratorRows, RowBlocks};
 pub use row_weights::RowWeights;
 pub use rows::Dtype;
 pub use vocabulary::Vocabulary;

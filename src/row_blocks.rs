@@ -1,11 +1,13 @@
 //! Tables that are read in blocks of rows, whatever their size.
 
 mod array;
+mod chained;
 mod iterator;
 
 use ndarray::ArrayView2;
 
 pub use array::ArrayRows;
+pub use chained::ChainedRows;
 pub use iterator::IteratorRows;
 
 use crate::Result;
@@ -14,6 +16,9 @@ use crate::Result;
 ///
 /// A decomposition that reads a table so holds a block of it at a time, and numbers in proportion to dim² beside it. Rows come
 /// in order; how they are cut into blocks is up to the source, and changes results by rounding only.
+///
+/// After an error, [`seek`](Self::seek) before reading on: which row would be next is not said. Numbers are not looked at by
+/// a source: a table that holds NaN gives NaN.
 ///
 /// # Examples
 ///
@@ -52,6 +57,44 @@ pub trait RowBlocks {
     /// # Errors
     /// [`InvalidSetting`](crate::Error::InvalidSetting) for a row beyond the end, and those of the source.
     fn seek(&mut self, row: usize) -> Result<()>;
+}
+
+/// A source that is lent, so that it can be read and kept.
+impl<R: RowBlocks + ?Sized> RowBlocks for &mut R {
+    fn vocab_size(&self) -> usize {
+        (**self).vocab_size()
+    }
+
+    fn dim(&self) -> usize {
+        (**self).dim()
+    }
+
+    fn next_block(&mut self) -> Result<Option<ArrayView2<'_, f32>>> {
+        (**self).next_block()
+    }
+
+    fn seek(&mut self, row: usize) -> Result<()> {
+        (**self).seek(row)
+    }
+}
+
+/// A source of any kind.
+impl<R: RowBlocks + ?Sized> RowBlocks for Box<R> {
+    fn vocab_size(&self) -> usize {
+        (**self).vocab_size()
+    }
+
+    fn dim(&self) -> usize {
+        (**self).dim()
+    }
+
+    fn next_block(&mut self) -> Result<Option<ArrayView2<'_, f32>>> {
+        (**self).next_block()
+    }
+
+    fn seek(&mut self, row: usize) -> Result<()> {
+        (**self).seek(row)
+    }
 }
 
 /// # Errors

@@ -1,12 +1,29 @@
 //! A table in memory as a source of row blocks.
 
+use std::fmt;
+
 use ndarray::{ArrayView2, s};
 
 use super::{RowBlocks, check_row};
 use crate::Result;
 
 /// The rows of an array, or of a memory-mapped table of `f32`.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// # Examples
+///
+/// ```
+/// use factorized_embedding::{ArrayRows, RowBlocks};
+/// use ndarray::Array2;
+///
+/// # fn main() -> factorized_embedding::Result<()> {
+/// let table = Array2::<f32>::ones((5, 3));
+/// let mut rows = ArrayRows::new(table.view()).with_block_rows(4);
+/// assert_eq!(rows.next_block()?.map(|block| block.nrows()), Some(4));
+/// assert_eq!(rows.next_block()?.map(|block| block.nrows()), Some(1));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, PartialEq)]
 pub struct ArrayRows<'a> {
     table: ArrayView2<'a, f32>,
     block_rows: usize,
@@ -49,5 +66,11 @@ impl RowBlocks for ArrayRows<'_> {
         check_row(row, self.table.nrows())?;
         self.next = row;
         Ok(())
+    }
+}
+
+impl fmt::Debug for ArrayRows<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ArrayRows({:?})", self.table.shape())
     }
 }

@@ -1,6 +1,6 @@
 //! Any iterator of blocks as a source of row blocks.
 
-use std::fmt;
+use std::{fmt, iter::Fuse};
 
 use ndarray::{Array2, ArrayView2, s};
 
@@ -9,7 +9,9 @@ use crate::{Error, Result};
 
 /// The rows of blocks that an iterator gives: a table that is computed, received or decoded on the way.
 ///
-/// The iterator is made anew for every pass over the table, by a function of the caller's.
+/// The iterator is made anew for every pass over the table, by a function of the caller's; seeking makes one, too, and drops
+/// the blocks before the row. Blocks that are no rows of this table are an error where they are met, and rows that are
+/// missing are one at the end.
 ///
 /// # Examples
 ///
@@ -30,7 +32,7 @@ pub struct IteratorRows<I, F> {
     vocab_size: usize,
     dim: usize,
     make: F,
-    blocks: Option<I>,
+    blocks: Option<Fuse<I>>,
     /// The block that was given last, or the one that the next row is in.
     block: Array2<f32>,
     /// Where in `block` the next row is, if `pending`.
@@ -53,7 +55,7 @@ where
 
     /// Takes the next block that has rows from the iterator; false after the last one.
     fn advance(&mut self) -> Result<bool> {
-        let blocks = self.blocks.get_or_insert_with(&mut self.make);
+        let blocks = self.blocks.get_or_insert_with(|| (self.make)().fuse());
         let mismatch = |rows: usize, columns: usize| Error::ShapeMismatch {
             what: "rows of an iterator [vocab_size, dim]",
             expected: vec![self.vocab_size, self.dim],
@@ -63,7 +65,7 @@ where
             let Some(block) = blocks.next().transpose()? else {
                 return if self.read == self.vocab_size { Ok(false) } else { Err(mismatch(self.read, self.dim)) };
             };
-            let read = self.read + block.nrows();
+            let read = self.read.saturating_add(block.nrows());
             if block.ncols() != self.dim || read > self.vocab_size {
                 return Err(mismatch(read, block.ncols()));
             }
