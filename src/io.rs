@@ -1,3 +1,8 @@
 //! Files.
 
+mod file_rows;
+#[cfg(feature = "npy")]
+pub mod npy;
+mod positioned;
+#[cfg(feature = "safetensors")]
 pub mod safetensors;

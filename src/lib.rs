@@ -89,16 +89,20 @@
 //!
 //! # Features
 //!
-//! All are on by default; without them the layers are still whole.
+//! All but `npy` are on by default; without them the layers are still whole.
 //!
 //! - `decompose`: [`TruncatedSvd`] and new rows for a grown vocabulary
 //!   ([`FactorizedEmbedding::append_rows`], [`FactorizedEmbedding::append_random_rows`]), through `faer`.
 //! - `rayon`: large lookups, bags and products on all threads of the current `rayon` pool (of the global one, or of the one
 //!   whose `install` calls). Numbers do not depend on how many there are. What stays on one thread: maxima of bags (but for
 //!   the rows of a tile), soft lookups up to 64 columns in rank space, and reading tables that are not row-major in memory.
-//! - `safetensors`: [`io::safetensors`], memory-mapped tables and files of factors.
+//! - `safetensors`: [`io::safetensors`], memory-mapped tables, tables read in blocks, and files of factors.
+//! - `npy`: [`io::npy`], tables in files of NumPy, read in blocks.
 // The page links to what features bring.
-#![cfg_attr(not(all(feature = "decompose", feature = "safetensors")), allow(rustdoc::broken_intra_doc_links))]
+#![cfg_attr(
+    not(all(feature = "decompose", feature = "npy", feature = "safetensors")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 
 #[cfg(feature = "decompose")]
 mod decompose;
@@ -106,7 +110,7 @@ mod embedding;
 mod error;
 pub mod evaluate;
 mod factors;
-#[cfg(feature = "safetensors")]
+#[cfg(any(feature = "npy", feature = "safetensors"))]
 pub mod io;
 mod kernel;
 mod layers;

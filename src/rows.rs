@@ -169,7 +169,7 @@ impl<'a> Rows<'a> {
 }
 
 /// Reads little-endian numbers, aligned or not, as many as `out` takes.
-fn widen(bytes: &[u8], dtype: Dtype, out: &mut [f32]) {
+pub(crate) fn widen(bytes: &[u8], dtype: Dtype, out: &mut [f32]) {
     match dtype {
         Dtype::F32 if cfg!(target_endian = "little") => bytemuck::cast_slice_mut(out).copy_from_slice(bytes),
         Dtype::F32 => {

@@ -7,6 +7,16 @@
 //! it (reading the missing part ends the process). Saving over it with this crate, or with anything else that renames a
 //! finished file into place, is safe: the map keeps the old one.
 //!
+//! [`SafetensorsRows`] maps nothing: it reads a table in blocks of rows, for tables that are larger than memory.
+//!
+//! # Sharded checkpoints
+//!
+//! Large checkpoints come as several files and an index, `model.safetensors.index.json`, that says which tensor is in which.
+//! Tables are found by the path of the index (any name that ends with `.json`), or by that of the folder that it is in; in a
+//! folder without one, in `model.safetensors`. An index that names a file outside of its folder is refused.
+//!
+//! A table whose rows are cut across several tensors is one as [`ChainedRows`](crate::ChainedRows).
+//!
 //! # Format of factors
 //!
 //! | tensor | shape | |
@@ -22,7 +32,10 @@
 
 mod factors;
 mod header;
+mod index;
+mod rows;
 mod write;
+mod writer;
 
 use std::{path::Path, sync::Arc};
 
@@ -31,10 +44,14 @@ use safetensors::{Dtype as FileDtype, tensor::TensorInfo};
 
 pub use factors::{MAX_HEADER_BYTES, load_factors, save_factors};
 use header::Header;
+pub use rows::SafetensorsRows;
+pub use writer::FactorsWriter;
 
 use crate::{DenseEmbedding, Dtype, Error, Result, memory};
 
 const FORMAT: &str = "safetensors";
+/// What can be read as a table.
+const TABLE: &str = "F32, F16, BF16 or I8 [vocab_size, dim]";
 
 /// What a type is called in a file.
 fn file_dtype(dtype: Dtype) -> FileDtype {
@@ -43,6 +60,29 @@ fn file_dtype(dtype: Dtype) -> FileDtype {
         Dtype::F16 => FileDtype::F16,
         Dtype::Bf16 => FileDtype::BF16,
         Dtype::Int8 => FileDtype::I8,
+    }
+}
+
+/// The type of a table as it stands in a file, if it can be read.
+fn table_dtype(tensor: &TensorInfo) -> Option<Dtype> {
+    [Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::Int8].into_iter().find(|&dtype| file_dtype(dtype) == tensor.dtype)
+}
+
+fn tensor_of<'h>(header: &'h Header, path: &Path, name: &str) -> Result<&'h TensorInfo> {
+    header.tensors.get(name).ok_or_else(|| Error::TensorNotFound {
+        path: path.to_owned(),
+        name: name.to_owned(),
+        available: header.tensors.keys().cloned().collect(),
+    })
+}
+
+fn unsuitable(path: &Path, name: &str, tensor: &TensorInfo, expected: &'static str) -> Error {
+    Error::UnsuitableTensor {
+        path: path.to_owned(),
+        name: name.to_owned(),
+        dtype: tensor.dtype.to_string(),
+        shape: tensor.shape.clone(),
+        expected,
     }
 }
 
@@ -56,7 +96,7 @@ struct File<'a> {
 impl<'a> File<'a> {
     fn open(path: &'a Path) -> Result<Self> {
         let map = memory::map(path)?;
-        let header = Header::parse(&map).map_err(|reason| Error::InvalidFile {
+        let header = Header::parse(&map, map.len() as u64).map_err(|reason| Error::InvalidFile {
             path: path.to_owned(),
             format: FORMAT,
             reason,
@@ -65,21 +105,11 @@ impl<'a> File<'a> {
     }
 
     fn tensor(&self, name: &str) -> Result<&TensorInfo> {
-        self.header.tensors.get(name).ok_or_else(|| Error::TensorNotFound {
-            path: self.path.to_owned(),
-            name: name.to_owned(),
-            available: self.header.tensors.keys().cloned().collect(),
-        })
+        tensor_of(&self.header, self.path, name)
     }
 
     fn unsuitable(&self, name: &str, tensor: &TensorInfo, expected: &'static str) -> Error {
-        Error::UnsuitableTensor {
-            path: self.path.to_owned(),
-            name: name.to_owned(),
-            dtype: tensor.dtype.to_string(),
-            shape: tensor.shape.clone(),
-            expected,
-        }
+        unsuitable(self.path, name, tensor, expected)
     }
 
     fn bytes(&self, tensor: &TensorInfo) -> &[u8] {
@@ -100,7 +130,8 @@ impl AsRef<[u8]> for MappedTensor {
     }
 }
 
-/// Maps one tensor of a file as a table: see [memory maps](self#memory-maps).
+/// Maps one tensor of a file, or of a [sharded checkpoint](self#sharded-checkpoints), as a table: see
+/// [memory maps](self#memory-maps).
 ///
 /// The numbers stay in the file as they are, and are not looked at: a table that holds NaN gives NaN.
 ///
@@ -108,8 +139,8 @@ impl AsRef<[u8]> for MappedTensor {
 /// The tensor is \[`vocab_size`, dim\] of `F32`, `F16`, `BF16` or `I8` (integers that stand for themselves).
 ///
 /// # Errors
-/// [`Io`](Error::Io), [`InvalidFile`](Error::InvalidFile), [`TensorNotFound`](Error::TensorNotFound) with the names that
-/// are there, [`UnsuitableTensor`](Error::UnsuitableTensor) for another type or number of dimensions,
+/// [`Io`](Error::Io) also for a shard that is missing, [`InvalidFile`](Error::InvalidFile) of the file or of the index,
+/// [`TensorNotFound`](Error::TensorNotFound) with the names that are there, [`UnsuitableTensor`](Error::UnsuitableTensor) for another type or number of dimensions,
 /// [`Empty`](Error::Empty), [`VocabularyTooLarge`](Error::VocabularyTooLarge).
 ///
 /// # Examples
@@ -124,12 +155,11 @@ impl AsRef<[u8]> for MappedTensor {
 /// # }
 /// ```
 pub fn load_table(path: impl AsRef<Path>, name: &str) -> Result<DenseEmbedding<'static>> {
-    let file = File::open(path.as_ref())?;
+    let path = index::file_of(path.as_ref(), name)?;
+    let file = File::open(&path)?;
     let tensor = file.tensor(name)?;
-    let dtype =
-        [Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::Int8].into_iter().find(|&dtype| file_dtype(dtype) == tensor.dtype);
-    let (Some(dtype), &[vocab_size, dim]) = (dtype, tensor.shape.as_slice()) else {
-        return Err(file.unsuitable(name, tensor, "F32, F16, BF16 or I8 [vocab_size, dim]"));
+    let (Some(dtype), &[vocab_size, dim]) = (table_dtype(tensor), tensor.shape.as_slice()) else {
+        return Err(file.unsuitable(name, tensor, TABLE));
     };
     let start = file.header.data_start;
     let range = start + tensor.data_offsets.0..start + tensor.data_offsets.1;

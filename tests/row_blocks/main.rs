@@ -5,3 +5,7 @@ mod support;
 
 mod contract;
 mod memory;
+#[cfg(feature = "npy")]
+mod npy;
+#[cfg(feature = "safetensors")]
+mod safetensors;

@@ -8,4 +8,6 @@ mod hostile_factors;
 mod hostile_headers;
 mod round_trips;
 mod saving;
+mod sharded;
+mod streaming;
 mod tables;

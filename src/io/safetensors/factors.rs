@@ -6,7 +6,7 @@ use half::{bf16, f16};
 use ndarray::{Array, Array1, Array2, ArrayView, Dimension};
 use safetensors::{Dtype as FileDtype, tensor::TensorInfo};
 
-use super::{File, file_dtype, header::Header, write::write_atomically};
+use super::{File, file_dtype, header::Header, write::AtomicFile};
 use crate::{Dtype, Error, Factors, Result, factors::Storage, rows::Numbers};
 
 const FORMAT: &str = "factorized-embedding";
@@ -49,21 +49,28 @@ pub fn save_factors(path: impl AsRef<Path>, factors: &Factors) -> Result<()> {
     // Where U is narrower than the others, those before it begin at multiples of their size, which some readers need.
     tensors.sort_by_key(|(_, tensor)| std::cmp::Reverse(tensor.dtype.size()));
 
+    let header = header(tensors.iter().map(|(name, tensor)| (*name, tensor.dtype, tensor.shape.clone())));
+    let mut file = AtomicFile::create(path.as_ref())?;
+    file.write(|file| {
+        file.write_all(&header.to_bytes()?)?;
+        tensors.iter().try_for_each(|(_, tensor)| write_numbers(tensor.numbers, file))
+    })?;
+    file.commit()
+}
+
+/// The header of factors whose tensors stand in this order.
+pub(super) fn header(tensors: impl IntoIterator<Item = (&'static str, Dtype, Vec<usize>)>) -> Header {
     let mut header = Header::default();
     header.metadata.insert("format".to_owned(), FORMAT.to_owned());
     header.metadata.insert("version".to_owned(), VERSION.to_owned());
     let mut start = 0;
-    for (name, tensor) in &tensors {
-        let end = start + tensor.shape.iter().product::<usize>() * tensor.dtype.size();
-        let info =
-            TensorInfo { dtype: file_dtype(tensor.dtype), shape: tensor.shape.clone(), data_offsets: (start, end) };
-        header.tensors.insert((*name).to_owned(), info);
+    for (name, dtype, shape) in tensors {
+        let end = start + shape.iter().product::<usize>() * dtype.size();
+        let info = TensorInfo { dtype: file_dtype(dtype), shape, data_offsets: (start, end) };
+        header.tensors.insert(name.to_owned(), info);
         start = end;
     }
-    write_atomically(path.as_ref(), |file| {
-        file.write_all(&header.to_bytes()?)?;
-        tensors.iter().try_for_each(|(_, tensor)| tensor.write(file))
-    })
+    header
 }
 
 /// Row-major numbers as they go into a file.
@@ -84,18 +91,19 @@ impl<'a> Tensor<'a> {
         let shape = vec![factors.vocab_size(), factors.rank()];
         Self { dtype: factors.dtype(), shape, numbers: factors.stored_u() }
     }
+}
 
-    fn write(&self, file: &mut dyn io::Write) -> io::Result<()> {
-        let little = cfg!(target_endian = "little");
-        match self.numbers {
-            Numbers::F32(numbers) if little => file.write_all(bytemuck::cast_slice(numbers)),
-            Numbers::F16(numbers) if little => file.write_all(bytemuck::cast_slice(numbers)),
-            Numbers::Bf16(numbers) if little => file.write_all(bytemuck::cast_slice(numbers)),
-            Numbers::Int8(codes) => file.write_all(bytemuck::cast_slice(codes)),
-            Numbers::F32(numbers) => numbers.iter().try_for_each(|number| file.write_all(&number.to_le_bytes())),
-            Numbers::F16(numbers) => numbers.iter().try_for_each(|number| file.write_all(&number.to_le_bytes())),
-            Numbers::Bf16(numbers) => numbers.iter().try_for_each(|number| file.write_all(&number.to_le_bytes())),
-        }
+/// Writes numbers as they stand in a file.
+pub(super) fn write_numbers(numbers: Numbers<'_>, file: &mut dyn io::Write) -> io::Result<()> {
+    let little = cfg!(target_endian = "little");
+    match numbers {
+        Numbers::F32(numbers) if little => file.write_all(bytemuck::cast_slice(numbers)),
+        Numbers::F16(numbers) if little => file.write_all(bytemuck::cast_slice(numbers)),
+        Numbers::Bf16(numbers) if little => file.write_all(bytemuck::cast_slice(numbers)),
+        Numbers::Int8(codes) => file.write_all(bytemuck::cast_slice(codes)),
+        Numbers::F32(numbers) => numbers.iter().try_for_each(|number| file.write_all(&number.to_le_bytes())),
+        Numbers::F16(numbers) => numbers.iter().try_for_each(|number| file.write_all(&number.to_le_bytes())),
+        Numbers::Bf16(numbers) => numbers.iter().try_for_each(|number| file.write_all(&number.to_le_bytes())),
     }
 }
 

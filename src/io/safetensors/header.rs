@@ -5,15 +5,21 @@ use std::{
     fmt,
 };
 
-use safetensors::{SafeTensors, tensor::TensorInfo};
+use safetensors::{
+    SafeTensorError,
+    tensor::{Metadata, TensorInfo},
+};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{IgnoredAny, MapAccess, Visitor},
+    de::{Error as _, MapAccess, Visitor},
     ser::SerializeMap,
 };
 
 const LENGTH_BYTES: usize = size_of::<u64>();
 const METADATA: &str = "__metadata__";
+
+/// Longer headers are refused, as they are by `safetensors`.
+const MAX_BYTES: u64 = 100_000_000;
 
 /// What a header says.
 #[derive(Debug, Default)]
@@ -25,26 +31,51 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Reads and checks the header of a whole file: what it says fits the file, and the tensors fill the rest of it
-    /// without gap or overlap. Nothing is allocated by what the header says of sizes.
+    /// How many bytes the header takes, its length included, of a file that begins with `start` and is `file_len` bytes long.
     ///
-    /// `safetensors` does most of it. It does not mind names that stand twice (the later one wins), and adds up offsets
-    /// before it compares them with the file, which overflows where they are huge: so these two are checked here.
-    pub(super) fn parse(file: &[u8]) -> Result<Self, String> {
-        let (entries, data_len) = entries(file).unwrap_or_default();
-        if let Some((name, end)) = entries.iter().find(|(_, end)| *end > data_len) {
-            return Err(format!("tensor {name:?} ends at byte {end} of the data, which are {data_len} bytes"));
+    /// `start` is at least 8 bytes, or the whole file. What is returned is no more than the file has.
+    pub(super) fn len(start: &[u8], file_len: u64) -> Result<usize, String> {
+        let length = start.first_chunk().ok_or(SafeTensorError::HeaderTooSmall);
+        let length = u64::from_le_bytes(*length.map_err(|error| error.to_string())?);
+        if length > MAX_BYTES {
+            return Err(SafeTensorError::HeaderTooLarge.to_string());
         }
-        let (length, header) = SafeTensors::read_metadata(file).map_err(|error| error.to_string())?;
+        let len = length + LENGTH_BYTES as u64;
+        let len = usize::try_from(len).ok().filter(|_| len <= file_len);
+        len.ok_or_else(|| SafeTensorError::InvalidHeaderLength.to_string())
+    }
+
+    /// Reads and checks the header of a file that begins with `start`, which holds the [whole header](Self::len), and is
+    /// `file_len` bytes long: what it says fits the file, and the tensors fill the rest of it without gap or overlap. Nothing
+    /// is allocated by what the header says of sizes.
+    ///
+    /// `safetensors` checks that shapes and offsets fit together. It wants a whole file in memory for the rest, does not mind
+    /// names that stand twice (the later one wins), and adds up offsets before it compares them with the file, which
+    /// overflows where they are huge: so these are checked here.
+    pub(super) fn parse(start: &[u8], file_len: u64) -> Result<Self, String> {
+        let data_start = Self::len(start, file_len)?;
+        let data_len = file_len - data_start as u64;
+        let refused = |error: SafeTensorError| error.to_string();
+        let json = start.get(LENGTH_BYTES..data_start).ok_or_else(|| refused(SafeTensorError::InvalidHeaderLength))?;
+        let json = std::str::from_utf8(json).map_err(|error| refused(SafeTensorError::InvalidHeader(error)))?;
+        let Entries { metadata, mut tensors } = serde_json::from_str(json)
+            .map_err(|error| refused(SafeTensorError::InvalidHeaderDeserialization(error)))?;
+
         let mut seen = HashSet::new();
-        if let Some((name, _)) = entries.iter().find(|(name, _)| !seen.insert(name)) {
-            return Err(format!("{name:?} stands twice in the header"));
+        for (name, TensorInfo { data_offsets: (_, end), .. }) in &tensors {
+            if *end as u64 > data_len {
+                return Err(format!("tensor {name:?} ends at byte {end} of the data, which are {data_len} bytes"));
+            }
+            if !seen.insert(name.as_str()) {
+                return Err(format!("{name:?} stands twice in the header"));
+            }
         }
-        Ok(Self {
-            metadata: header.metadata().clone().unwrap_or_default().into_iter().collect(),
-            tensors: header.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect(),
-            data_start: LENGTH_BYTES + length,
-        })
+        tensors.sort_by_key(|(_, tensor)| tensor.data_offsets);
+        let checked = Metadata::new(None, tensors.clone()).map_err(refused)?;
+        if checked.data_len() as u64 != data_len {
+            return Err(refused(SafeTensorError::MetadataIncompleteBuffer));
+        }
+        Ok(Self { metadata, tensors: tensors.into_iter().collect(), data_start })
     }
 
     /// The bytes of the header with its length before it and spaces behind it, so that the data begin at a multiple of
@@ -69,16 +100,11 @@ impl Serialize for Header {
     }
 }
 
-/// Every name of the header and where its data end, in the order in which they stand, and how many bytes of data there are;
-/// nothing where there is no header, for `safetensors` to say what is wrong.
-fn entries(file: &[u8]) -> Option<(Vec<(String, usize)>, usize)> {
-    let (length, rest) = file.split_first_chunk()?;
-    let (json, data) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
-    serde_json::from_slice(json).ok().map(|Entries(entries)| (entries, data.len()))
-}
-
 /// A header as it stands, names that stand twice included.
-struct Entries(Vec<(String, usize)>);
+struct Entries {
+    metadata: BTreeMap<String, String>,
+    tensors: Vec<(String, TensorInfo)>,
+}
 
 impl<'de> Deserialize<'de> for Entries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -96,16 +122,14 @@ impl<'de> Visitor<'de> for EntriesVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
-        let mut entries = Vec::new();
+        let (mut metadata, mut tensors) = (None, Vec::new());
         while let Some(name) = map.next_key::<String>()? {
-            let end = if name == METADATA {
-                let IgnoredAny = map.next_value()?;
-                0
-            } else {
-                map.next_value::<TensorInfo>()?.data_offsets.1
-            };
-            entries.push((name, end));
+            if name != METADATA {
+                tensors.push((name, map.next_value()?));
+            } else if metadata.replace(map.next_value::<Option<_>>()?).is_some() {
+                return Err(A::Error::duplicate_field(METADATA));
+            }
         }
-        Ok(Entries(entries))
+        Ok(Entries { metadata: metadata.flatten().unwrap_or_default(), tensors })
     }
 }

@@ -1,0 +1,127 @@
+//! Which file of a sharded checkpoint holds which tensor.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::File,
+    io::{self, Read},
+    path::{Component, Path, PathBuf},
+};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, IgnoredAny, MapAccess, Visitor},
+};
+
+use crate::{Error, Result};
+
+const FORMAT: &str = "safetensors index";
+/// What they are called in a folder.
+const INDEX: &str = "model.safetensors.index.json";
+const SINGLE: &str = "model.safetensors";
+const WEIGHT_MAP: &str = "weight_map";
+/// Longer ones are refused: there are no checkpoints of so many tensors.
+const MAX_BYTES: u64 = 100_000_000;
+
+/// The file that holds a tensor: `path` itself; where that is an index, the shard that it names; where it is a folder, the same
+/// by the index in it, or its only file.
+pub(super) fn file_of(path: &Path, tensor: &str) -> Result<PathBuf> {
+    if path.is_dir() {
+        let index = path.join(INDEX);
+        return if index.exists() { shard_of(&index, tensor) } else { Ok(path.join(SINGLE)) };
+    }
+    if path.extension().is_some_and(|extension| extension == "json") {
+        return shard_of(path, tensor);
+    }
+    Ok(path.to_owned())
+}
+
+fn shard_of(index: &Path, tensor: &str) -> Result<PathBuf> {
+    let invalid = |reason| Error::InvalidFile { path: index.to_owned(), format: FORMAT, reason };
+    let json = read(index)?;
+    if json.len() as u64 > MAX_BYTES {
+        return Err(invalid(format!("it is longer than {MAX_BYTES} bytes")));
+    }
+    let Index(Unique(weight_map)) = serde_json::from_slice(&json).map_err(|error| invalid(error.to_string()))?;
+    let Some(shard) = weight_map.get(tensor) else {
+        return Err(Error::TensorNotFound {
+            path: index.to_owned(),
+            name: tensor.to_owned(),
+            available: weight_map.into_keys().collect(),
+        });
+    };
+    // Whoever wrote the index may name the files beside it and below, and no others.
+    let mut parts = Path::new(shard).components().peekable();
+    if parts.peek().is_none() || parts.any(|part| !matches!(part, Component::Normal(_))) {
+        return Err(invalid(format!("tensor {tensor:?} is in {shard:?}, which is no file of its folder")));
+    }
+    Ok(index.with_file_name(shard))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let failed = |action| move |source: io::Error| Error::Io { action, path: path.to_owned(), source };
+    let mut json = Vec::new();
+    File::open(path).map_err(failed("open"))?.take(MAX_BYTES + 1).read_to_end(&mut json).map_err(failed("read"))?;
+    Ok(json)
+}
+
+/// The file of every tensor.
+struct Index(Unique);
+
+impl<'de> Deserialize<'de> for Index {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_map(IndexVisitor)
+    }
+}
+
+struct IndexVisitor;
+
+impl<'de> Visitor<'de> for IndexVisitor {
+    type Value = Index;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Index, A::Error> {
+        let mut weight_map = None;
+        while let Some(name) = map.next_key::<String>()? {
+            if name != WEIGHT_MAP {
+                let IgnoredAny = map.next_value()?;
+            } else if weight_map.replace(map.next_value()?).is_some() {
+                return Err(A::Error::duplicate_field(WEIGHT_MAP));
+            }
+        }
+        weight_map.map(Index).ok_or_else(|| A::Error::missing_field(WEIGHT_MAP))
+    }
+}
+
+/// An object of strings whose names stand once.
+struct Unique(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_map(UniqueVisitor)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Unique;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of file names")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Unique, A::Error> {
+        let mut entries = BTreeMap::new();
+        while let Some((name, file)) = map.next_entry::<String, String>()? {
+            if entries.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("{name:?} stands twice")));
+            }
+            entries.insert(name, file);
+        }
+        Ok(Unique(entries))
+    }
+}
