@@ -94,6 +94,31 @@ pub enum Error {
         dim: usize,
     },
 
+    /// A row in a group that there is not.
+    #[error(
+        "row {row} is in group {group}, expected one of {num_groups} groups (0..={last})",
+        last = num_groups.saturating_sub(1)
+    )]
+    GroupOutOfRange {
+        /// The row.
+        row: usize,
+        /// Its group.
+        group: u8,
+        /// How many groups there are.
+        num_groups: usize,
+    },
+
+    /// Factors of another table than the rows of their group.
+    #[error("the factors of group {group} make a table {actual:?}, expected {expected:?} [rows of the group, dim]")]
+    GroupShapeMismatch {
+        /// The group.
+        group: usize,
+        /// Rows of the group, and dim.
+        expected: [usize; 2],
+        /// Rows and columns of the table that the factors make.
+        actual: [usize; 2],
+    },
+
     /// NaN or an infinity where only finite numbers make sense.
     #[error("{what} holds {value} at {index:?}: only finite numbers can be used")]
     NonFinite {

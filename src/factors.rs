@@ -1,5 +1,6 @@
 //! The factors of a table: what a decomposition makes, a layer reads and a file stores.
 
+mod blocks;
 mod random;
 mod storage;
 
@@ -7,6 +8,7 @@ use std::fmt;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
 
+pub use blocks::BlockFactors;
 pub(crate) use storage::Storage;
 use storage::row_major;
 
@@ -43,12 +45,7 @@ impl Shape {
         if !(1..=max).contains(&rank) {
             return Err(Error::RankOutOfRange { rank, max, vocab_size, dim });
         }
-        // The dense table is larger than the factors: a lookup of all rows is then a size that exists, too.
-        let bytes = vocab_size.checked_mul(dim).and_then(|len| len.checked_mul(size_of::<f32>()));
-        if bytes.is_none_or(|bytes| bytes > isize::MAX as usize) {
-            return Err(Error::TableTooLarge { vocab_size, dim });
-        }
-        Ok(())
+        check::addressable(vocab_size, dim)
     }
 }
 

@@ -130,7 +130,7 @@ pub use decompose::{
 };
 pub use embedding::{Bags, Embedding, EmbeddingExt, Pooling, TokenId, TopK, token_ids};
 pub use error::{Error, Result};
-pub use factors::{FactorParts, Factors, Shape};
+pub use factors::{BlockFactors, FactorParts, Factors, Shape};
 pub use kernel::{Isa, RepeatedIds};
 pub use layers::{DenseEmbedding, FactorizedEmbedding};
 pub use row_blocks::{ArrayRows, ChainedRows, IteratorRows, RowBlocks};

@@ -6,8 +6,7 @@ mod support;
 use std::error::Error as _;
 
 use factorized_embedding::{
-    Bags, Decompose, DenseEmbedding, Dtype, Embedding, Error, FactorizedEmbedding, Factors, GramAccumulator,
-    MeanRemoval, Pooling, RandomizedSvd, Rank, Result, RowWeights, Shape, TruncatedSvd, Vocabulary,
+    Bags, BlockFactors, Decompose, DenseEmbedding, Dtype, Embedding, Error, FactorizedEmbedding, Factors, GramAccumulator, MeanRemoval, Pooling, RandomizedSvd, Rank, Result, RowWeights, Shape, TruncatedSvd, Vocabulary,
     io::safetensors::{load_factors, load_table, save_factors},
     token_ids,
 };
@@ -106,6 +105,10 @@ fn empty() {
     assert_refused(random(Shape { vocab_size: 3, rank: 1, dim: 0 }, 1.0), kind, message);
     let message = "weight [dim, out] is empty: its shape is [2, 0]";
     assert_refused(factors().then_linear(Array2::zeros((2, 0)).view(), None), kind, message);
+    let message = "table in groups [vocab_size, dim] is empty: its shape is [0, 2]";
+    assert_refused(BlockFactors::new(vec![], vec![None], 2), kind, message);
+    let message = "table in groups [vocab_size, dim] is empty: its shape is [2, 0]";
+    assert_refused(BlockFactors::new(vec![0, 0], vec![None], 0), kind, message);
     assert_refused(RowWeights::new([]), kind, "row weights [vocab_size] is empty: its shape is [0]");
 }
 
@@ -123,6 +126,8 @@ fn table_too_large() {
     let shape = Shape { vocab_size: u32::MAX as usize, rank: 1, dim: u32::MAX as usize };
     let message = "a table of 4294967295 × 4294967295 numbers is too large to be addressed";
     assert_refused(random(shape, 1.0), kind, message);
+    let message = "a table of 2 × 18446744073709551615 numbers is too large to be addressed";
+    assert_refused(BlockFactors::new(vec![0, 0], vec![None], usize::MAX), kind, message);
 }
 
 #[test]
@@ -141,6 +146,25 @@ fn rank_out_of_range() {
         assert_refused(random(Shape { vocab_size: 3, rank, dim: 2 }, 1.0), kind, &message(rank));
     }
     assert_refused(Factors::new(Array2::zeros((3, 3)), Array2::zeros((3, 2))), kind, &message(3));
+}
+
+#[test]
+fn group_out_of_range() {
+    let kind = |error: &Error| matches!(error, Error::GroupOutOfRange { row: 1, group: 2, num_groups: 2 });
+    let message = "row 1 is in group 2, expected one of 2 groups (0..=1)";
+    assert_refused(BlockFactors::new(vec![1, 2, 3], vec![None, None], 4), kind, message);
+}
+
+#[test]
+fn group_shape_mismatch() {
+    let kind = |error: &Error| matches!(error, Error::GroupShapeMismatch { group: 1, .. });
+    let message = "the factors of group 1 make a table [3, 2], expected [4, 2] [rows of the group, dim]";
+    let blocks = || vec![None, Some(factors())];
+    assert_refused(BlockFactors::new(vec![1, 0, 1, 1, 1], blocks(), 2), kind, message);
+    let message = "the factors of group 1 make a table [3, 2], expected [3, 5] [rows of the group, dim]";
+    assert_refused(BlockFactors::new(vec![1, 0, 1, 1], blocks(), 5), kind, message);
+    let message = "the factors of group 1 make a table [3, 2], expected [0, 2] [rows of the group, dim]";
+    assert_refused(BlockFactors::new(vec![0], blocks(), 2), kind, message);
 }
 
 #[test]
@@ -176,6 +200,10 @@ fn invalid_setting() {
     for (std, printed) in [(-1.0, "-1"), (f32::NAN, "NaN"), (f32::INFINITY, "inf")] {
         let message = format!("std is {printed}, expected a finite standard deviation that is not negative");
         assert_refused(random(Shape { vocab_size: 3, rank: 1, dim: 2 }, std), kind, &message);
+    }
+    for num_groups in [0, 257] {
+        let message = format!("number of groups is {num_groups}, expected 1 to 256 groups");
+        assert_refused(BlockFactors::new(vec![0], vec![None; num_groups], 2), kind, &message);
     }
     let weights = RowWeights::new([1.0, 1e308]).expect("finite");
     let message = "smoothing is -1, expected a finite number that is not negative";

@@ -45,6 +45,15 @@ pub(crate) fn table(what: &'static str, shape: [usize; 2]) -> Result<()> {
     Ok(())
 }
 
+/// A table of this shape has no more bytes than can be addressed: a lookup of all its rows is a size that exists.
+pub(crate) fn addressable(vocab_size: usize, dim: usize) -> Result<()> {
+    let bytes = vocab_size.checked_mul(dim).and_then(|len| len.checked_mul(size_of::<f32>()));
+    if bytes.is_none_or(|bytes| bytes > isize::MAX as usize) {
+        return Err(Error::TableTooLarge { vocab_size, dim });
+    }
+    Ok(())
+}
+
 /// Every element is finite.
 pub(crate) fn finite<D: Dimension>(what: &'static str, array: &ArrayRef<f32, D>) -> Result<()> {
     match array.indexed_iter().find(|(_, value)| !value.is_finite()) {
