@@ -24,6 +24,7 @@ mod prefetch;
 mod products;
 mod project;
 mod rows;
+mod scatter;
 pub(crate) mod scratch;
 mod simd;
 mod tile;
@@ -31,13 +32,14 @@ mod tile;
 pub(crate) use hot::HotRows;
 pub use isa::Isa;
 pub(crate) use packed::PackedProjection;
-pub(crate) use parallel::for_each_range;
+pub(crate) use parallel::{for_each_range, for_each_rows};
 pub(crate) use pool::{PooledRows, pool, pool_and_project};
 pub(crate) use pool_tiles::pool_tiles;
 pub(crate) use products::{TableRows, add_weighted_rows, nanoseconds_per_row, scores};
 pub use project::RepeatedIds;
-pub(crate) use project::{GatheredRows, project, project_rows};
+pub(crate) use project::{GatheredRows, add_projected, project, project_rows};
 pub(crate) use rows::{copy_rows, copy_stored_rows};
+pub(crate) use scatter::scatter_scores;
 
 #[cfg(test)]
 mod tests;

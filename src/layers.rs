@@ -1,5 +1,6 @@
 //! The embedding layers.
 
+mod blockwise;
 mod dense;
 mod factorized;
 #[cfg(feature = "decompose")]
@@ -10,8 +11,11 @@ mod search;
 mod settings;
 mod vectors;
 
+pub use blockwise::BlockwiseEmbedding;
 pub use dense::DenseEmbedding;
 pub use factorized::FactorizedEmbedding;
+
+use std::fmt;
 
 use ndarray::ArrayViewMut2;
 
@@ -36,4 +40,13 @@ fn unpadded_ranges(
         (start..end).step_by(len).map(move |start| start..end.min(start.saturating_add(len)))
     };
     pieces(0, padding).chain(pieces((padding + 1).min(vocab_size), vocab_size))
+}
+
+/// What the `Debug` of a layer says of its padding id.
+struct PaddingNote(Option<TokenId>);
+
+impl fmt::Display for PaddingNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |id| write!(f, ", padding id {id}"))
+    }
 }

@@ -63,6 +63,7 @@
 //!   **rank**: columns of U and rows of V.
 //! - **id**: the number of a row, a [`TokenId`] (`u32`); [`token_ids`] converts other integers.
 //! - **rank space**: where rows of U live, before they are projected by diag(D) · V.
+//! - **group**: rows of a table that share factors of their own, and a rank of their own: see [`BlockFactors`].
 //! - **energy**: Σ σ², the squared Frobenius norm.
 //! - **padding id**: an id that stands for no token: see [`Embedding`](Embedding#padding).
 //!
@@ -132,7 +133,7 @@ pub use embedding::{Bags, Embedding, EmbeddingExt, Pooling, TokenId, TopK, token
 pub use error::{Error, Result};
 pub use factors::{BlockFactors, FactorParts, Factors, Shape};
 pub use kernel::{Isa, RepeatedIds};
-pub use layers::{DenseEmbedding, FactorizedEmbedding};
+pub use layers::{BlockwiseEmbedding, DenseEmbedding, FactorizedEmbedding};
 pub use row_blocks::{ArrayRows, ChainedRows, IteratorRows, RowBlocks};
 pub use row_weights::RowWeights;
 pub use rows::Dtype;

@@ -10,7 +10,8 @@ use std::{
 };
 
 use factorized_embedding::{
-    Bags, DenseEmbedding, Embedding, FactorizedEmbedding, Factors, Pooling, RepeatedIds, TokenId,
+    Bags, BlockFactors, BlockwiseEmbedding, DenseEmbedding, Embedding, FactorizedEmbedding, Factors, Pooling,
+    RepeatedIds, TokenId,
 };
 use ndarray::{Array1, Array2, ArrayViewMut2, s};
 
@@ -101,6 +102,18 @@ fn check_layer(name: &str, layer: &dyn Embedding) {
     }
 }
 
+/// Three groups, one of them of rank 0.
+fn blockwise() -> BlockwiseEmbedding {
+    let bias = Array1::linspace(0.0, 1.0, DIM);
+    let block = |rows, rank| Factors::new(numbers((rows, rank)), numbers((rank, DIM)));
+    let blocks = [block(VOCAB_SIZE / 7, RANK), block(4 * VOCAB_SIZE / 7, 3).and_then(|block| block.with_bias(bias))];
+    let mut blocks: Vec<_> = blocks.into_iter().map(|block| Some(block.expect("shapes that fit"))).collect();
+    blocks.push(None);
+    let group_of = (0..VOCAB_SIZE).map(|row| [0, 1, 2, 1, 1, 2, 1][row % 7]).collect();
+    let layer = BlockwiseEmbedding::new(BlockFactors::new(group_of, blocks, DIM).expect("factors that fit the groups"));
+    layer.with_padding_id(3).expect("an id of the vocabulary")
+}
+
 #[test]
 fn calls_into_the_callers_arrays_allocate_nothing() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread pool");
@@ -118,6 +131,10 @@ fn calls_into_the_callers_arrays_allocate_nothing() {
         check_layer("f16", &layer.to_f16().expect("small numbers"));
         check_layer("int8", &layer.to_int8().expect("small numbers"));
         check_layer("dense", &layer.to_dense().expect("finite products"));
+        for repeated_ids in [RepeatedIds::Compute, RepeatedIds::Copy, RepeatedIds::Automatic] {
+            check_layer(&format!("blockwise, {repeated_ids:?}"), &blockwise().with_repeated_ids(repeated_ids));
+        }
+        check_layer("blockwise int8", &blockwise().to_int8().expect("small numbers"));
         let table = numbers((VOCAB_SIZE, DIM));
         check_layer("borrowed", &DenseEmbedding::new(&table).expect("finite numbers"));
 

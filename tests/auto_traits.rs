@@ -4,8 +4,8 @@
 use std::fmt::Debug;
 
 use factorized_embedding::{
-    Bags, BlockFactors, Decompose, Decomposition, DenseEmbedding, Dtype, Embedding, EmbeddingExt, Error,
-    FactorizedEmbedding, Factors, Pooling, Rank, RowWeights, Shape, TopK, TruncatedSvd, Vocabulary,
+    Bags, BlockFactors, BlockwiseEmbedding, Decompose, Decomposition, DenseEmbedding, Dtype, Embedding, EmbeddingExt,
+    Error, FactorizedEmbedding, Factors, Pooling, Rank, RowWeights, Shape, TopK, TruncatedSvd, Vocabulary,
     evaluate::{Comparison, Cost, Evaluator},
 };
 use ndarray::Array2;
@@ -20,6 +20,7 @@ fn every_type_can_be_sent_to_and_shared_between_threads() {
     fn check<T: Send + Sync + ?Sized>() {}
     check::<Bags<'_>>();
     check::<BlockFactors>();
+    check::<BlockwiseEmbedding>();
     check::<Comparison>();
     check::<Cost>();
     check::<Decomposition>();
@@ -59,6 +60,7 @@ fn every_type_can_be_copied_and_compared_where_that_makes_sense() {
     large::<TopK>();
     large::<TruncatedSvd>();
     large::<Vocabulary>();
+    layer::<BlockwiseEmbedding>();
     layer::<DenseEmbedding<'_>>();
     layer::<FactorizedEmbedding>();
 }
@@ -123,6 +125,8 @@ fn large_things_print_their_shapes() {
     assert_short("Factors(u [2000, 3], diagonal [3], v [3, 4], bias [4])", &full);
     let blocks = BlockFactors::new(vec![0; 2000], vec![Some(full), None], 4).expect("one block of all rows");
     assert_short("BlockFactors([2000, 4], ranks [3, 0])", &blocks);
+    let layer = BlockwiseEmbedding::new(blocks).with_padding_id(7).expect("an id of the vocabulary");
+    assert_short("BlockwiseEmbedding(BlockFactors([2000, 4], ranks [3, 0]), padding id 7)", &layer);
     let layer = FactorizedEmbedding::new(factors(2000));
     assert_short("FactorizedEmbedding(Factors(u [2000, 3], v [3, 4]))", &layer);
     let layer = layer.with_padding_id(7).expect("an id of the vocabulary");

@@ -6,7 +6,7 @@ mod support;
 use std::error::Error as _;
 
 use factorized_embedding::{
-    Bags, BlockFactors, Decompose, DenseEmbedding, Dtype, Embedding, Error, FactorizedEmbedding, Factors, GramAccumulator, MeanRemoval, Pooling, RandomizedSvd, Rank, Result, RowWeights, Shape, TruncatedSvd, Vocabulary,
+    Bags, BlockFactors, BlockwiseEmbedding, Decompose, DenseEmbedding, Dtype, Embedding, Error, FactorizedEmbedding, Factors, GramAccumulator, MeanRemoval, Pooling, RandomizedSvd, Rank, Result, RowWeights, Shape, TruncatedSvd, Vocabulary,
     io::safetensors::{load_factors, load_table, save_factors},
     token_ids,
 };
@@ -31,6 +31,10 @@ fn factors() -> Factors {
     Factors::new(array![[1.0], [2.0], [3.0]], array![[4.0, 5.0]]).expect("shapes that multiply")
 }
 
+fn blockwise() -> BlockwiseEmbedding {
+    BlockwiseEmbedding::new(BlockFactors::new(vec![0; 3], vec![Some(factors())], 2).expect("factors of all rows"))
+}
+
 fn decompose(rank: Rank) -> Result<factorized_embedding::Decomposition> {
     TruncatedSvd::new(rank).decompose(array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]].view())
 }
@@ -45,12 +49,14 @@ fn id_out_of_range() {
     let message = "id 3 at position 2 is out of range for a vocabulary of 3 (ids 0..=2)";
     assert_refused(dense().lookup(&[0, 2, 3, 4]), kind, message);
     assert_refused(FactorizedEmbedding::new(factors()).lookup(&[0, 2, 3, 4]), kind, message);
+    assert_refused(blockwise().lookup(&[0, 2, 3, 4]), kind, message);
     assert_refused(FactorizedEmbedding::new(factors()).lookup_rank(&[0, 2, 3, 4]), kind, message);
 
     let kind = |error: &Error| matches!(error, Error::IdOutOfRange { .. });
     let message = "id 4294967295 at position 0 is out of range for a vocabulary of 3 (ids 0..=2)";
     assert_refused(dense().with_padding_id(u32::MAX), kind, message);
     assert_refused(FactorizedEmbedding::new(factors()).with_padding_id(u32::MAX), kind, message);
+    assert_refused(blockwise().with_padding_id(u32::MAX), kind, message);
 }
 
 #[test]

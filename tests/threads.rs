@@ -4,7 +4,9 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use factorized_embedding::{Bags, Embedding, FactorizedEmbedding, Pooling, RepeatedIds, Shape, TokenId};
+use factorized_embedding::{
+    Bags, BlockFactors, BlockwiseEmbedding, Embedding, FactorizedEmbedding, Pooling, RepeatedIds, Shape, TokenId,
+};
 use ndarray::Array2;
 use rayon::ThreadPool;
 
@@ -54,6 +56,15 @@ fn threads_change_nothing() {
     check("with hot rows and repeated ids", &hot.with_repeated_ids(RepeatedIds::Copy));
     check("int8", &layer.to_int8().expect("small numbers"));
     check("dense", &layer.to_dense().expect("finite products"));
+}
+
+#[test]
+fn threads_change_nothing_blockwise() {
+    let block = |vocab_size, rank| Some(FactorParts::normal(Shape { vocab_size, rank, dim: 100 }, 4).factors());
+    let group_of = (0..6000).map(|row| [0, 1, 0, 3, 2, 1][row % 6]).collect();
+    let blocks = vec![block(2000, 3), block(2000, 24), None, block(1000, 70)];
+    let layer = BlockwiseEmbedding::new(BlockFactors::new(group_of, blocks, 100).expect("factors that fit the groups"));
+    check("blockwise", &layer.with_padding_id(11).expect("an id of the vocabulary"));
 }
 
 /// The norms of a layer's rows are computed when they are first asked for: here on a thread outside the pool, which needs the

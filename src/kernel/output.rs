@@ -118,4 +118,19 @@ impl<'a> OutRows<'a> {
             unsafe { target.copy_from_nonoverlapping(source, 1) };
         }
     }
+
+    /// Writes each number into its column of a row.
+    ///
+    /// # Safety
+    /// No other thread touches these numbers, and no slice of the row is alive.
+    pub(super) unsafe fn scatter(self, row: usize, columns: impl Iterator<Item = usize>, numbers: &[f32]) {
+        let start = self.row(row);
+        for (column, &number) in columns.zip(numbers) {
+            assert!(column < self.columns, "a column of the output");
+            // SAFETY: a number of the row.
+            let target = unsafe { start.offset(column as isize * self.column_stride) };
+            // SAFETY: the same, and nobody else touches it, says the caller.
+            unsafe { target.write(number) };
+        }
+    }
 }

@@ -55,8 +55,14 @@ impl Plan {
         scratch::with(&PLAN, work);
     }
 
-    /// Plans at most [`CHUNK`] ids; finds repeats if it is told to.
-    pub(super) fn make(&mut self, ids: &[TokenId], hot_rows: Option<&HotRows>, find_repeats: bool) {
+    /// Plans at most [`CHUNK`] ids, whose places are given if they are not 0, 1, …; finds repeats if it is told to.
+    pub(super) fn make(
+        &mut self,
+        ids: &[TokenId],
+        places: Option<&[u32]>,
+        hot_rows: Option<&HotRows>,
+        find_repeats: bool,
+    ) {
         let num_slots = if find_repeats { (2 * ids.len()).next_power_of_two() } else { 0 };
         self.slots.clear();
         self.slots.resize(num_slots, (0, 0));
@@ -64,7 +70,8 @@ impl Plan {
         self.positions.clear();
         self.repeats.clear();
         self.hot.clear();
-        for (place, &id) in (0..).zip(ids) {
+        for (i, &id) in ids.iter().enumerate() {
+            let place = places.map_or(i as u32, |places| places[i]);
             if let Some(row) = hot_rows.and_then(|rows| rows.find(id)) {
                 self.hot.push((place, row));
                 continue;
@@ -116,7 +123,7 @@ mod tests {
             [(0, 1), (1, 1), (2, 1), (5, 3), (64, 1000), (1000, 50), (CHUNK, 3000), (CHUNK, u32::MAX)]
         {
             let ids: Vec<u32> = (0..len).map(|_| rng.random_range(0..vocab_size)).collect();
-            plan.make(&ids, None, true);
+            plan.make(&ids, None, None, true);
             assert_eq!(plan.ids.len() + plan.repeats.len(), len);
             let mut seen = std::collections::HashSet::new();
             for (&id, &position) in plan.ids.iter().zip(&plan.positions) {
@@ -130,5 +137,14 @@ mod tests {
                 assert!(plan.positions.binary_search(&first).is_ok(), "{first} is computed");
             }
         }
+    }
+
+    #[test]
+    fn places_may_be_given() {
+        let (ids, places) = ([7, 3, 7, 5, 3, 7], [0, 4, 5, 90, 91, CHUNK as u32]);
+        let mut plan = Plan::default();
+        plan.make(&ids, Some(&places), None, true);
+        assert_eq!((plan.ids, plan.positions), (vec![7, 3, 5], vec![0, 4, 90]));
+        assert_eq!(plan.repeats, [(5, 0), (91, 4), (CHUNK as u32, 0)]);
     }
 }

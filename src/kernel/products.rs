@@ -32,7 +32,7 @@ use super::{
 use crate::rows::Numbers;
 
 /// Rows of a piece whose scores are computed together.
-const SCORED_ROWS: usize = 4 * PANEL_WIDTH;
+pub(super) const SCORED_ROWS: usize = 4 * PANEL_WIDTH;
 /// Columns of such a piece, which takes 32 KB as panels. Twice as many rows, or half as many columns, were slower by up to a
 /// third for few queries.
 const SCORED_COLUMNS: usize = 128;
@@ -85,12 +85,28 @@ pub(crate) fn scores(
 }
 
 fn scores_into_rows(isa: Isa, queries: &[f32], constants: Option<&[f32]>, rows: TableRows<'_>, out: OutRows<'_>) {
-    let n = out.num_rows();
-    for_each_range(rows.len, SCORED_ROWS, nanoseconds_per_row(n, rows.width), |range| {
-        with_numbers!(rows.rows, |numbers| {
-            let scores = Scores { isa, queries, constants, numbers, rows, range, out };
-            if n <= FEW_QUERIES { isa.run(FewScores(scores)) } else { isa.run(scores) }
-        });
+    for_each_range(rows.len, SCORED_ROWS, nanoseconds_per_row(out.num_rows(), rows.width), |range| {
+        // SAFETY: `out` is borrowed mutably by `scores`; every column is in one range.
+        unsafe { scores_of_range(isa, queries, constants, rows, range, out) };
+    });
+}
+
+/// Some of the scores, on this thread.
+///
+/// # Safety
+/// Until it returns, nobody else touches the columns of `out` in the range.
+pub(super) unsafe fn scores_of_range(
+    isa: Isa,
+    queries: &[f32],
+    constants: Option<&[f32]>,
+    rows: TableRows<'_>,
+    range: Range<usize>,
+    out: OutRows<'_>,
+) {
+    with_numbers!(rows.rows, |numbers| {
+        let few = out.num_rows() <= FEW_QUERIES;
+        let scores = Scores { isa, queries, constants, numbers, rows, range, out };
+        if few { isa.run(FewScores(scores)) } else { isa.run(scores) }
     });
 }
 
@@ -101,7 +117,7 @@ struct Scores<'a, T> {
     numbers: &'a [T],
     rows: TableRows<'a>,
     range: Range<usize>,
-    /// Borrowed mutably by [`scores`], which gives every column to one thread.
+    /// The columns of the range are this thread's: see [`scores_of_range`].
     out: OutRows<'a>,
 }
 

@@ -71,19 +71,24 @@ pub(crate) struct GatheredRows<'a> {
     /// \[m, rank\]
     pub(crate) rows: Numbers<'a>,
     pub(crate) ids: &'a [TokenId],
+    /// Which row of the output each goes to, \[n\], strictly rising; row i to row i when there are none.
+    pub(crate) positions: Option<&'a [u32]>,
     pub(crate) repeated_ids: RepeatedIds,
     pub(crate) hot_rows: Option<&'a HotRows>,
 }
 
-/// Row `ids[i]`, times the projection, plus the bias, into row i of `out` \[n, dim\].
+/// Row `ids[i]`, times the projection, plus the bias, into row i of `out` \[n, dim\], or into the row of its position.
 pub(crate) fn project_rows(
     isa: Isa,
     gathered: GatheredRows<'_>,
     projection: &PackedProjection,
     out: &mut ArrayViewMut2<'_, f32>,
 ) {
-    let GatheredRows { rows, ids, repeated_ids, hot_rows } = gathered;
-    assert_eq!(out.nrows(), ids.len());
+    let GatheredRows { rows, ids, positions, repeated_ids, hot_rows } = gathered;
+    match positions {
+        Some(positions) => assert_rising(positions, ids.len()),
+        None => assert_eq!(out.nrows(), ids.len()),
+    }
     let source = Source { ids: Some(ids), ..whole_rows(rows, projection) };
     let mut gain = Gain::new(projection.rank(), projection.dim());
     let mut start = 0;
@@ -97,14 +102,18 @@ pub(crate) fn project_rows(
         let len =
             if try_repeats.is_none() && hot_rows.is_none() { left } else { try_repeats.unwrap_or(left).min(CHUNK) };
         let ids = &ids[start..start + len];
-        let mut out = out.slice_mut(ndarray::s![start..start + len, ..]);
+        let positions = positions.map(|positions| &positions[start..start + len]);
+        let mut out = match positions {
+            Some(_) => out.view_mut(),
+            None => out.slice_mut(ndarray::s![start..start + len, ..]),
+        };
         let out = OutRows::new(&mut out);
         if try_repeats.is_none() && hot_rows.is_none() {
-            // SAFETY: `out` is borrowed mutably from the caller.
-            unsafe { multiply(isa, Source { ids: Some(ids), ..source }, len, out) };
+            // SAFETY: `out` is borrowed mutably from the caller; positions rise, so that no two are equal.
+            unsafe { multiply(isa, Source { ids: Some(ids), positions, ..source }, len, out) };
         } else {
             Plan::with_scratch(|plan| {
-                plan.make(ids, hot_rows, try_repeats.is_some());
+                plan.make(ids, positions, hot_rows, try_repeats.is_some());
                 gain.seen += len;
                 gain.repeats += plan.repeats.len();
                 let source = Source { ids: Some(&plan.ids), positions: Some(&plan.positions), ..source };
@@ -152,6 +161,32 @@ pub(crate) fn project(
     let source = Source { factors: bias_weights, ..whole_rows(rows, projection) };
     // SAFETY: `out` is borrowed mutably from the caller.
     unsafe { multiply(isa, source, out.nrows(), OutRows::new(out)) };
+}
+
+/// Each row of `rows` \[n, rank\], times the projection, without the bias, added to the same row of `out` \[n, dim\], or to
+/// the row of its position. The numbers of a row of `out` lie side by side.
+pub(crate) fn add_projected(
+    isa: Isa,
+    rows: Numbers<'_>,
+    positions: Option<&[u32]>,
+    projection: &PackedProjection,
+    out: &mut ArrayViewMut2<'_, f32>,
+) {
+    let n = positions.map_or(out.nrows(), <[u32]>::len);
+    if let Some(positions) = positions {
+        assert_rising(positions, n);
+    }
+    let out = OutRows::new(out);
+    assert!(out.has_slices());
+    let source = Source { positions, start: Start::Output, ..whole_rows(rows, projection) };
+    // SAFETY: `out` is borrowed mutably from the caller; positions rise, so that no two are equal.
+    unsafe { multiply(isa, source, n, out) };
+}
+
+/// There are `len` positions, and no two are equal.
+fn assert_rising(positions: &[u32], len: usize) {
+    assert_eq!(positions.len(), len);
+    assert!(positions.is_sorted_by(|a, b| a < b), "positions rise");
 }
 
 /// All rows in order, times the projection, plus the bias.

@@ -8,6 +8,7 @@ use crate::{Dtype, TokenId, factors::Storage};
 
 mod pooling;
 mod products;
+mod scattered;
 mod simd;
 
 /// Names an instruction set that must be among those tested, so that a machine that lacks it fails instead of skipping.
@@ -57,7 +58,7 @@ impl Case {
         hot_rows: Option<&HotRows>,
         out: &mut ArrayViewMut2<'_, f32>,
     ) {
-        let gathered = GatheredRows { rows: self.stored.numbers(), ids, repeated_ids, hot_rows };
+        let gathered = GatheredRows { rows: self.stored.numbers(), ids, positions: None, repeated_ids, hot_rows };
         project_rows(isa, gathered, &self.packed(), out);
     }
 

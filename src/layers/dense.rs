@@ -1,13 +1,13 @@
 //! The baseline: one stored row per token.
 
-use std::{borrow::Cow, fmt, ops::Range, sync::OnceLock};
+use std::{fmt, ops::Range, sync::OnceLock};
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, CowArray, Ix2, s};
 
 use super::{
-    mask_padding,
+    PaddingNote, mask_padding,
     norms::{inverse_norms, known_or_computed},
-    search::{self, ScoreRows, all_scores, best_scores},
+    search::{self, ScoreRows},
     unpadded_ranges,
     vectors::Vectors,
 };
@@ -147,12 +147,6 @@ impl<'a> DenseEmbedding<'a> {
             work(first, TableRows { rows: numbers, width, first: 0, len: rows.nrows() });
         }
     }
-
-    fn inverse_norms(&self) -> &[f32] {
-        known_or_computed(&self.inverse_norms, || {
-            inverse_norms(self.vocab_size(), self.dim(), |ids, out| kernel::copy_rows(self.isa, &self.rows, ids, out))
-        })
-    }
 }
 
 impl Embedding for DenseEmbedding<'_> {
@@ -219,20 +213,15 @@ impl Embedding for DenseEmbedding<'_> {
     }
 
     fn logits_into(&self, hidden: ArrayView2<'_, f32>, out: ArrayViewMut2<'_, f32>) -> Result<()> {
-        check::columns("hidden [n, dim]", hidden, self.dim())?;
-        check::shape("out [n, vocab_size]", &out, (hidden.nrows(), self.vocab_size()))?;
-        all_scores(self, hidden, self.padding_id, out);
-        Ok(())
+        search::logits_into(self, hidden, out)
     }
 
     fn top_k(&self, hidden: ArrayView2<'_, f32>, k: usize) -> Result<TopK> {
-        check::columns("hidden [n, dim]", hidden, self.dim())?;
-        Ok(best_scores(self, hidden, k, self.vocab_size(), self.padding_id, None))
+        search::top_k(self, hidden, k)
     }
 
     fn nearest(&self, queries: ArrayView2<'_, f32>, k: usize) -> Result<TopK> {
-        check::columns("queries [n, dim]", queries, self.dim())?;
-        search::nearest(self, queries, k, self.inverse_norms())
+        search::nearest(self, queries, k)
     }
 }
 
@@ -249,11 +238,17 @@ impl ScoreRows for DenseEmbedding<'_> {
             kernel::scores(self.isa, queries.vectors(), queries.constants(), rows, &mut out);
         });
     }
+
+    fn inverse_norms(&self) -> &[f32] {
+        known_or_computed(&self.inverse_norms, || {
+            inverse_norms(self.vocab_size(), self.dim(), |ids, out| kernel::copy_rows(self.isa, &self.rows, ids, out))
+        })
+    }
 }
 
 impl fmt::Debug for DenseEmbedding<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let padding = self.padding_id.map_or(Cow::Borrowed(""), |id| format!(", padding id {id}").into());
+        let padding = PaddingNote(self.padding_id);
         write!(f, "DenseEmbedding({:?}{padding})", self.rows)
     }
 }

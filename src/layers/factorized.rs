@@ -1,14 +1,15 @@
 //! The layer that the crate is about.
 
-use std::{borrow::Cow, fmt, ops::Range, sync::OnceLock};
+use std::{fmt, ops::Range, sync::OnceLock};
 
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, s};
 use rand::Rng;
 
 use super::{
-    DenseEmbedding, mask_padding,
+    DenseEmbedding, PaddingNote, mask_padding,
     norms::{inverse_norms, known_or_computed},
-    search::{self, ScoreRows, all_scores, best_scores},
+    rank_space::coordinates,
+    search::{self, ScoreRows},
     unpadded_ranges,
     vectors::Vectors,
 };
@@ -145,6 +146,7 @@ impl FactorizedEmbedding {
         let rows = GatheredRows {
             rows: self.factors.stored_u(),
             ids,
+            positions: None,
             repeated_ids: self.repeated_ids,
             hot_rows: self.hot_rows.as_ref(),
         };
@@ -153,12 +155,6 @@ impl FactorizedEmbedding {
 
     fn stored_rows(&self, range: Range<usize>) -> TableRows<'_> {
         TableRows { rows: self.factors.stored_u(), width: self.rank(), first: range.start, len: range.len() }
-    }
-
-    pub(super) fn inverse_norms(&self) -> &[f32] {
-        known_or_computed(&self.inverse_norms, || {
-            inverse_norms(self.vocab_size(), self.dim(), |ids, out| self.make_rows(ids, out))
-        })
     }
 }
 
@@ -225,39 +221,23 @@ impl Embedding for FactorizedEmbedding {
     }
 
     fn logits_into(&self, hidden: ArrayView2<'_, f32>, out: ArrayViewMut2<'_, f32>) -> Result<()> {
-        check::columns("hidden [n, dim]", hidden, self.dim())?;
-        check::shape("out [n, vocab_size]", &out, (hidden.nrows(), self.vocab_size()))?;
-        all_scores(self, hidden, self.padding_id, out);
-        Ok(())
+        search::logits_into(self, hidden, out)
     }
 
     fn top_k(&self, hidden: ArrayView2<'_, f32>, k: usize) -> Result<TopK> {
-        check::columns("hidden [n, dim]", hidden, self.dim())?;
-        Ok(best_scores(self, hidden, k, self.vocab_size(), self.padding_id, None))
+        search::top_k(self, hidden, k)
     }
 
     fn nearest(&self, queries: ArrayView2<'_, f32>, k: usize) -> Result<TopK> {
-        check::columns("queries [n, dim]", queries, self.dim())?;
-        search::nearest(self, queries, k, self.inverse_norms())
+        search::nearest(self, queries, k)
     }
 }
 
 impl ScoreRows for FactorizedEmbedding {
-    /// Vectors in rank space: hidden · Vᵀ · diag(D), times the scales of U if it has them, and hidden · b.
+    /// Vectors in rank space, and hidden · b.
     fn prepare(&self, queries: ArrayView2<'_, f32>, prepared: &mut Vectors) {
         prepared.reset(queries.nrows(), self.rank());
-        let v = self.factors.v();
-        let v = TableRows {
-            rows: Numbers::F32(v.as_slice().unwrap_or_default()),
-            width: self.dim(),
-            first: 0,
-            len: self.rank(),
-        };
-        let mut coordinates = prepared.vectors_mut();
-        kernel::scores(self.isa, queries, None, v, &mut coordinates);
-        for factors in [self.factors.diagonal(), self.factors.u_scales()].into_iter().flatten() {
-            coordinates *= &factors;
-        }
+        coordinates(self.isa, &self.factors, queries, &mut prepared.vectors_mut());
         if let Some(bias) = self.factors.bias() {
             prepared.set_constants(queries.rows().into_iter().map(|query| query.dot(&bias)));
         }
@@ -266,11 +246,17 @@ impl ScoreRows for FactorizedEmbedding {
     fn score(&self, queries: &Vectors, rows: Range<usize>, out: &mut ArrayViewMut2<'_, f32>) {
         kernel::scores(self.isa, queries.vectors(), queries.constants(), self.stored_rows(rows), out);
     }
+
+    fn inverse_norms(&self) -> &[f32] {
+        known_or_computed(&self.inverse_norms, || {
+            inverse_norms(self.vocab_size(), self.dim(), |ids, out| self.make_rows(ids, out))
+        })
+    }
 }
 
 impl fmt::Debug for FactorizedEmbedding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let padding = self.padding_id.map_or(Cow::Borrowed(""), |id| format!(", padding id {id}").into());
+        let padding = PaddingNote(self.padding_id);
         write!(f, "FactorizedEmbedding({:?}{padding})", self.factors)
     }
 }

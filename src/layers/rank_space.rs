@@ -1,12 +1,12 @@
-//! The two halves of a lookup, each by itself.
+//! Rank space, where rows of U live: the two halves of a lookup, each by itself, and the way back.
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 use super::{FactorizedEmbedding, mask_padding};
 use crate::{
-    Embedding, Result, TokenId,
+    Embedding, Factors, Isa, Result, TokenId,
     embedding::check,
-    kernel::{self, PackedProjection},
+    kernel::{self, PackedProjection, TableRows},
     rows::Numbers,
 };
 
@@ -95,5 +95,17 @@ impl FactorizedEmbedding {
         let rows = Numbers::F32(rank_rows.as_slice().unwrap_or_default());
         kernel::project(self.isa, rows, None, projection, &mut out);
         Ok(())
+    }
+}
+
+/// Vectors as the stored rows of U see them: vectors · Vᵀ · diag(D), times the scales of U if it has them, into `out`
+/// \[n, rank\].
+pub(super) fn coordinates(isa: Isa, factors: &Factors, vectors: ArrayView2<'_, f32>, out: &mut ArrayViewMut2<'_, f32>) {
+    let v = factors.v();
+    let rows = Numbers::F32(v.as_slice().unwrap_or_default());
+    let v = TableRows { rows, width: factors.dim(), first: 0, len: factors.rank() };
+    kernel::scores(isa, vectors, None, v, out);
+    for scales in [factors.diagonal(), factors.u_scales()].into_iter().flatten() {
+        *out *= &scales;
     }
 }

@@ -10,7 +10,11 @@ use std::{
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
 
 use super::{norms::normalized, unpadded_ranges, vectors::Vectors};
-use crate::{Embedding, Result, TokenId, TopK, embedding::cosine, kernel};
+use crate::{
+    Embedding, Result, TokenId, TopK,
+    embedding::{check, cosine},
+    kernel,
+};
 
 /// Rows of the table that are scored, or copied to be scored, together.
 pub(super) const BLOCK_ROWS: usize = 1024;
@@ -20,24 +24,28 @@ const TOGETHER: usize = 16;
 const BLOCK_QUERIES: usize = 64;
 
 /// A table that can score queries with a range of its rows.
-pub(super) trait ScoreRows: Sync {
+pub(super) trait ScoreRows: Embedding {
     /// What the table makes of queries [n, dim] once, before it scores them with its rows.
     fn prepare(&self, queries: ArrayView2<'_, f32>, prepared: &mut Vectors);
 
     /// Σⱼ queries\[i, j\] · E\[row, j\] for each query i and each row of the range, into `out` \[n, len of the range\].
     fn score(&self, queries: &Vectors, rows: Range<usize>, out: &mut ArrayViewMut2<'_, f32>);
+
+    /// 1 / ‖e‖ of every row, 0 for a zero row.
+    fn inverse_norms(&self) -> &[f32];
 }
 
-/// The scores of all rows, 0 for padding, into `out` \[n, `vocab_size`\].
-pub(super) fn all_scores(
+/// The scores of all rows, 0 for padding: [`Embedding::logits_into`].
+pub(super) fn logits_into(
     table: &impl ScoreRows,
-    queries: ArrayView2<'_, f32>,
-    padding_id: Option<TokenId>,
+    hidden: ArrayView2<'_, f32>,
     mut out: ArrayViewMut2<'_, f32>,
-) {
-    let vocab_size = out.ncols();
+) -> Result<()> {
+    let (vocab_size, padding_id) = (table.vocab_size(), table.padding_id());
+    check::columns("hidden [n, dim]", hidden, table.dim())?;
+    check::shape("out [n, vocab_size]", &out, (hidden.nrows(), vocab_size))?;
     Vectors::with_kept(|prepared| {
-        table.prepare(queries, prepared);
+        table.prepare(hidden, prepared);
         for rows in unpadded_ranges(vocab_size, padding_id, vocab_size) {
             table.score(prepared, rows.clone(), &mut out.slice_mut(s![.., rows]));
         }
@@ -45,17 +53,18 @@ pub(super) fn all_scores(
     if let Some(id) = padding_id {
         out.column_mut(id as usize).fill(0.0);
     }
+    Ok(())
+}
+
+/// The `k` rows with the best scores: [`Embedding::top_k`].
+pub(super) fn top_k(table: &impl ScoreRows, hidden: ArrayView2<'_, f32>, k: usize) -> Result<TopK> {
+    check::columns("hidden [n, dim]", hidden, table.dim())?;
+    Ok(best_scores(table, hidden, k, None))
 }
 
 /// The `k` rows with the best scores, each times its row's scale if there are scales \[`vocab_size`\].
-pub(super) fn best_scores(
-    table: &impl ScoreRows,
-    queries: ArrayView2<'_, f32>,
-    k: usize,
-    vocab_size: usize,
-    padding_id: Option<TokenId>,
-    scales: Option<&[f32]>,
-) -> TopK {
+fn best_scores(table: &impl ScoreRows, queries: ArrayView2<'_, f32>, k: usize, scales: Option<&[f32]>) -> TopK {
+    let (vocab_size, padding_id) = (table.vocab_size(), table.padding_id());
     let k = k.min(vocab_size - usize::from(padding_id.is_some()));
     let shape = (queries.nrows(), k);
     let mut best = TopK { ids: Array2::zeros(shape), scores: Array2::zeros(shape) };
@@ -72,7 +81,7 @@ pub(super) fn best_scores(
         let (num_queries, width) = prepared.vectors().dim();
         let nanoseconds = kernel::nanoseconds_per_row(num_queries, width);
         kernel::for_each_range(vocab_size, BLOCK_ROWS, nanoseconds, |range| {
-            let found = best_of_range(table, &prepared, k, range, padding_id, scales);
+            let found = best_of_range(table, &prepared, k, range, scales);
             let mut heaps = heaps.lock().unwrap_or_else(PoisonError::into_inner);
             for (heap, found) in heaps.iter_mut().zip(found) {
                 found.heap.into_iter().for_each(|candidate| heap.offer(candidate.id, candidate.score));
@@ -95,13 +104,12 @@ fn best_of_range(
     queries: &Vectors,
     k: usize,
     range: Range<usize>,
-    padding_id: Option<TokenId>,
     scales: Option<&[f32]>,
 ) -> Vec<BestK> {
     let num_queries = queries.vectors().nrows();
     let mut heaps = vec![BestK::new(k); num_queries];
     let mut scores = vec![0.0; num_queries * BLOCK_ROWS.min(range.len())];
-    let padding = padding_id.map(|id| id as usize);
+    let padding = table.padding_id().map(|id| id as usize);
     for first in range.clone().step_by(BLOCK_ROWS) {
         let rows = first..range.end.min(first + BLOCK_ROWS);
         let scores = &mut scores[..num_queries * rows.len()];
@@ -121,17 +129,12 @@ fn best_of_range(
 /// Candidates beyond those asked for, among which rounding may have hidden a nearer row.
 const SPARE_CANDIDATES: usize = 8;
 
-/// The `k` rows with the largest cosines. The table is searched in `f32` with the inverse norms \[`vocab_size`\] of its rows;
-/// what that finds is ranked by cosines in `f64`, which rounding cannot lift above 1.
-pub(super) fn nearest(
-    table: &(impl ScoreRows + Embedding),
-    queries: ArrayView2<'_, f32>,
-    k: usize,
-    inverse_norms: &[f32],
-) -> Result<TopK> {
-    let (vocab_size, padding_id) = (table.vocab_size(), table.padding_id());
+/// The `k` rows with the largest cosines: [`Embedding::nearest`]. The table is searched in `f32` with the inverse norms of
+/// its rows; what that finds is ranked by cosines in `f64`, which rounding cannot lift above 1.
+pub(super) fn nearest(table: &impl ScoreRows, queries: ArrayView2<'_, f32>, k: usize) -> Result<TopK> {
+    check::columns("queries [n, dim]", queries, table.dim())?;
     let wanted = k.saturating_add(SPARE_CANDIDATES);
-    let found = best_scores(table, normalized(queries).view(), wanted, vocab_size, padding_id, Some(inverse_norms));
+    let found = best_scores(table, normalized(queries).view(), wanted, Some(table.inverse_norms()));
     let shape = (queries.nrows(), k.min(found.ids.ncols()));
     let mut nearest = TopK { ids: Array2::zeros(shape), scores: Array2::zeros(shape) };
     for (i, (query, ids)) in queries.rows().into_iter().zip(found.ids.rows()).enumerate() {

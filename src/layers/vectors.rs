@@ -18,12 +18,14 @@ pub(super) struct Vectors {
 }
 
 thread_local! {
-    static KEPT: Scratch<Vectors> = const {
-        Cell::new(Vectors { vectors: Vec::new(), constants: Vec::new(), len: 0, width: 0, has_constants: false })
-    };
+    static KEPT: Scratch<Vectors> = const { Cell::new(Vectors::new()) };
 }
 
 impl Vectors {
+    pub(super) const fn new() -> Self {
+        Self { vectors: Vec::new(), constants: Vec::new(), len: 0, width: 0, has_constants: false }
+    }
+
     /// Works with vectors in memory that the thread keeps from call to call.
     pub(super) fn with_kept(work: impl FnOnce(&mut Self)) {
         scratch::with(&KEPT, work);
@@ -42,17 +44,32 @@ impl Vectors {
     }
 
     pub(super) fn vectors(&self) -> ArrayView2<'_, f32> {
-        match ArrayView2::from_shape((self.len, self.width), &self.vectors) {
-            Ok(vectors) => vectors,
-            Err(_) => unreachable!("`reset` makes just as many numbers"),
-        }
+        self.part(0, self.width)
     }
 
     pub(super) fn vectors_mut(&mut self) -> ArrayViewMut2<'_, f32> {
-        match ArrayViewMut2::from_shape((self.len, self.width), &mut self.vectors) {
+        self.part_mut(0, self.width)
+    }
+
+    /// Vectors of a part of the width, where each part has a matrix of its own: \[n, width\], behind those of the parts that
+    /// take the first `start` of it.
+    pub(super) fn part(&self, start: usize, width: usize) -> ArrayView2<'_, f32> {
+        match ArrayView2::from_shape((self.len, width), &self.vectors[self.len * start..][..self.len * width]) {
             Ok(vectors) => vectors,
-            Err(_) => unreachable!("`reset` makes just as many numbers"),
+            Err(_) => unreachable!("as many numbers are asked for"),
         }
+    }
+
+    pub(super) fn part_mut(&mut self, start: usize, width: usize) -> ArrayViewMut2<'_, f32> {
+        match ArrayViewMut2::from_shape((self.len, width), &mut self.vectors[self.len * start..][..self.len * width]) {
+            Ok(vectors) => vectors,
+            Err(_) => unreachable!("as many numbers are asked for"),
+        }
+    }
+
+    /// The constants of a part, where each has its own, part after part.
+    pub(super) fn part_constants(&self, part: usize) -> Option<&[f32]> {
+        self.constants().map(|constants| &constants[part * self.len..][..self.len])
     }
 
     pub(super) fn constants(&self) -> Option<&[f32]> {

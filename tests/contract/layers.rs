@@ -22,7 +22,7 @@ pub(crate) enum Numbers {
 }
 
 impl Numbers {
-    fn draw(self) -> fn((usize, usize), u64) -> Array2<f32> {
+    pub(crate) fn draw(self) -> fn((usize, usize), u64) -> Array2<f32> {
         match self {
             Self::Normal => random::normal,
             Self::Integers => random::integers,

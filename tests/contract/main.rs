@@ -1,12 +1,13 @@
 //! One contract for every layer: what `Embedding` promises, checked against the reference for each implementor.
 //!
-//! `layers.rs` makes every kind of layer with its reference; the other modules check one part of the contract each.
+//! `layers.rs` and `blockwise.rs` make every kind of layer with its reference; the other modules check one part of the contract each.
 #![cfg(all(feature = "decompose", feature = "safetensors"))]
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod bags;
+mod blockwise;
 mod layers;
 mod lookups;
 mod products;
@@ -14,6 +15,7 @@ mod refusals;
 mod search;
 mod subject;
 
+use blockwise::for_each_blockwise;
 use factorized_embedding::{Embedding, Shape};
 use layers::{Numbers, for_each_dense, for_each_factorized};
 use subject::Reference;
@@ -75,11 +77,26 @@ fn factorized_layers_of_small_integers_keep_the_contract_exactly() {
 }
 
 #[test]
+fn blockwise_layers_of_every_width_keep_the_contract() {
+    for dim in DIMS {
+        for_each_blockwise((53, dim), Numbers::Normal, Some(7), check_embedding_contract);
+    }
+}
+
+#[test]
+fn blockwise_layers_of_small_integers_keep_the_contract_exactly() {
+    for (dim, padding_id) in [(1, 0), (3, 52), (17, 20)] {
+        for_each_blockwise((53, dim), Numbers::Integers, Some(padding_id), check_embedding_contract);
+    }
+}
+
+#[test]
 fn a_vocabulary_of_one_or_two_keeps_the_contract() {
     for vocab_size in [1, 2] {
         for_each_dense((vocab_size, 3), Numbers::Normal, Some(0), check_embedding_contract);
         let shape = Shape { vocab_size, rank: 1, dim: 3 };
         for_each_factorized(shape, Numbers::Normal, Some(0), check_embedding_contract);
+        for_each_blockwise((vocab_size, 3), Numbers::Normal, Some(0), check_embedding_contract);
     }
 }
 
@@ -98,6 +115,7 @@ fn products_and_searches_keep_the_contract_across_blocks_of_the_vocabulary() {
             let shape = Shape { vocab_size, rank: 2, dim: 3 };
             for_each_factorized(shape, numbers, Some(padding_id), check);
             for_each_dense((vocab_size, 3), numbers, Some(padding_id), check);
+            for_each_blockwise((vocab_size, 3), numbers, Some(padding_id), check);
         }
     }
 }
