@@ -3,7 +3,8 @@
 
 use approx::assert_abs_diff_eq;
 use factorized_embedding::{
-    Bags, DenseEmbedding, Dtype, Embedding, Error, FactorizedEmbedding, Factors, Pooling, TokenId, evaluate::Evaluator,
+    Bags, BlockFactors, BlockwiseEmbedding, DenseEmbedding, Dtype, Embedding, Error, FactorizedEmbedding, Factors,
+    Pooling, TokenId, evaluate::Evaluator,
 };
 use ndarray::{Array1, Array2, array};
 use rand::{SeedableRng, rngs::ChaCha8Rng};
@@ -52,7 +53,10 @@ fn sums_of_very_long_bags_do_not_swallow_rows() {
     let len = 1 << 25;
     let ids: Vec<TokenId> = (0..len).map(|i| i % 2).collect();
     let table = array![[1.0_f32], [2.0]];
-    let layers: [Box<dyn Embedding>; 3] = [
+    let block = |row: f32| Some(Factors::new(array![[row]], array![[1.0]]).expect("valid factors"));
+    let blocks = BlockFactors::new(vec![0, 1], vec![block(1.0), block(2.0)], 1).expect("a row for each group");
+    let layers: [Box<dyn Embedding>; 4] = [
+        Box::new(BlockwiseEmbedding::new(blocks)),
         Box::new(DenseEmbedding::new(table.clone()).expect("finite")),
         Box::new(DenseEmbedding::from_bytes([0x00, 0x3c, 0x00, 0x40], Dtype::F16, [2, 1]).expect("four bytes")),
         Box::new(FactorizedEmbedding::new(Factors::new(table, array![[1.0]]).expect("valid factors"))),

@@ -7,9 +7,6 @@ use ndarray::{Array2, Axis};
 use super::Factors;
 use crate::{Dtype, Error, Result, TokenId, embedding::check};
 
-/// How many groups a byte can name.
-const MAX_GROUPS: usize = 1 << u8::BITS;
-
 /// A table whose rows are in groups, each with factors of its own: *block-wise low rank* (`GroupReduce`: Chen, Si, Li, Chelba,
 /// Hsieh 2018, §3.2).
 ///
@@ -39,6 +36,9 @@ pub struct BlockFactors {
 }
 
 impl BlockFactors {
+    /// The largest number of groups: as many as a byte can name.
+    pub const MAX_GROUPS: usize = 1 << u8::BITS;
+
     /// Rows in groups, and the factors of each group: `None` for rows of zeros, and for a group that no row is in.
     ///
     /// # Shapes
@@ -54,7 +54,7 @@ impl BlockFactors {
         check::table("table in groups [vocab_size, dim]", [vocab_size, dim])?;
         check::addressable(vocab_size, dim)?;
         let num_groups = blocks.len();
-        if !(1..=MAX_GROUPS).contains(&num_groups) {
+        if !(1..=Self::MAX_GROUPS).contains(&num_groups) {
             return Err(Error::InvalidSetting {
                 name: "number of groups",
                 value: num_groups as f64,

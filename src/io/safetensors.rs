@@ -29,11 +29,24 @@
 //!
 //! The metadata are `format = "factorized-embedding"` and `version = "1"`. A later version that a reader of this one could
 //! misread will carry another number, and is refused.
+//!
+//! # Format of block factors
+//!
+//! | tensor | shape | |
+//! | --- | --- | --- |
+//! | `group_of` | \[`vocab_size`\] | `U8`, the group of each row |
+//! | `blocks.{g}.u`, `blocks.{g}.v`, … | | the factors of group g (0, 1, …) in the format above; absent for rank 0 |
+//!
+//! Row i of `blocks.{g}.u` is the i-th row of the table in group g. The metadata are
+//! `format = "factorized-embedding-blockwise"`, `version = "1"`, and `num_groups` and `dim` in decimal digits. No other
+//! names begin with `blocks.`.
 
+mod blocks;
 mod factors;
 mod header;
 mod index;
 mod rows;
+mod tensors;
 mod write;
 mod writer;
 
@@ -42,6 +55,7 @@ use std::{path::Path, sync::Arc};
 use memmap2::Mmap;
 use safetensors::{Dtype as FileDtype, tensor::TensorInfo};
 
+pub use blocks::{load_block_factors, max_block_header_bytes, save_block_factors};
 pub use factors::{MAX_HEADER_BYTES, load_factors, save_factors};
 use header::Header;
 pub use rows::SafetensorsRows;

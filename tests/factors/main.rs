@@ -5,6 +5,7 @@
 mod support;
 
 mod blocks;
+mod blockwise;
 mod folding;
 mod growing;
 mod halves;

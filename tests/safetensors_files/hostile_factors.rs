@@ -41,6 +41,11 @@ fn other_formats_are_refused() {
     assert_eq!(refused(Some("{}"), &[U, V]), format!("{invalid} name no format"));
     assert_eq!(refused(Some(r#"{"version":"1"}"#), &[U, V]), format!("{invalid} name no format"));
     assert_eq!(refused(Some(r#"{"format":"pt","version":"1"}"#), &[U, V]), format!(r#"{invalid} say format "pt""#));
+    let blockwise = r#"{"format":"factorized-embedding-blockwise","version":"1"}"#;
+    assert_eq!(
+        refused(Some(blockwise), &[U, V]),
+        format!(r#"{invalid} say format "factorized-embedding-blockwise", which load_block_factors reads"#)
+    );
     let no_version = r#"{"format":"factorized-embedding"}"#;
     assert_eq!(refused(Some(no_version), &[U, V]), format!("{invalid} name no version"));
     for version in ["2", "1.0", "", "01", " 1"] {

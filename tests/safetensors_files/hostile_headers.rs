@@ -1,10 +1,10 @@
-//! Files that are no safetensors files: each is refused with its reason, by tables and factors alike, and nothing panics.
+//! Files that are no safetensors files: each is refused with its reason, by all readers alike, and nothing panics.
 
 use std::{panic::catch_unwind, path::Path};
 
 use factorized_embedding::{
     Error, Shape,
-    io::safetensors::{load_factors, load_table, save_factors},
+    io::safetensors::{load_block_factors, load_factors, load_table, save_factors},
 };
 
 use crate::support::{
@@ -12,14 +12,15 @@ use crate::support::{
     files::{Folder, METADATA, file, header},
 };
 
-/// The reasons for which both readers refuse the file.
+/// The reasons for which the readers refuse the file.
 #[track_caller]
-fn refused(name: &str, bytes: &[u8]) -> [String; 2] {
+fn refused(name: &str, bytes: &[u8]) -> [String; 3] {
     let folder = Folder::new();
     let path = folder.write("hostile.safetensors", bytes);
     let table = catch_unwind(|| load_table(&path, "u").err());
     let factors = catch_unwind(|| load_factors(&path).err());
-    [table, factors].map(|result| match result {
+    let blocks = catch_unwind(|| load_block_factors(&path).err());
+    [table, factors, blocks].map(|result| match result {
         Ok(Some(Error::InvalidFile { path: actual, format: "safetensors", reason })) => {
             assert_eq!(actual, path);
             reason

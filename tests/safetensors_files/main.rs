@@ -4,6 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod blocks;
+mod hostile_blocks;
 mod hostile_factors;
 mod hostile_headers;
 mod round_trips;

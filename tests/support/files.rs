@@ -33,6 +33,30 @@ pub(crate) fn le_bytes<'a>(values: impl IntoIterator<Item = &'a f32>) -> Vec<u8>
     values.into_iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
+/// The header of a file, with the largest numbers that shapes and offsets can have in place of its own; `dim` is what is a dim.
+///
+/// Ids name at most 2³² rows, a rank is no larger, a row of f32 fits into memory, offsets fit into 64 bits.
+pub(crate) fn longest_header(file: &[u8], dim: usize) -> String {
+    let length = u64::from_le_bytes(*file.first_chunk().expect("at least 8 bytes"));
+    let length = usize::try_from(length).expect("a short header");
+    let text = std::str::from_utf8(&file[8..8 + length]).expect("JSON").trim_end();
+    let largest = |key: &str, number: &str| match (key, number) {
+        ("shape", number) if number == dim.to_string() => (isize::MAX / 4).to_string(),
+        ("shape", _) => u32::MAX.to_string(),
+        ("data_offsets", "0") => "0".to_owned(),
+        ("data_offsets", _) => u64::MAX.to_string(),
+        other => panic!("{other:?} in {text}"),
+    };
+    let mut key = "";
+    let pieces = text.split('[').map(|piece| {
+        let (numbers, between) = piece.split_once(']').unwrap_or(("", piece));
+        let numbers: Vec<String> = numbers.split(',').filter(|n| !n.is_empty()).map(|n| largest(key, n)).collect();
+        key = between.trim_end_matches("\":").rsplit('"').next().unwrap_or_default();
+        if numbers.is_empty() { between.to_owned() } else { format!("[{}]{between}", numbers.join(",")) }
+    });
+    pieces.collect()
+}
+
 /// A folder of its own for the files of a test.
 pub(crate) struct Folder(TempDir);
 

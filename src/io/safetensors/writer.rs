@@ -5,7 +5,8 @@ use std::{fmt, io, path::Path};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 use super::{
-    factors::{header, write_numbers},
+    file_dtype,
+    tensors::{FACTORS, header, write_numbers},
     write::AtomicFile,
 };
 use crate::{Dtype, Error, Result, Shape, embedding::check, rows::Numbers};
@@ -191,7 +192,8 @@ impl FactorsWriter {
         tensors.extend(self.diagonal.is_some().then(|| ("diagonal", vec![rank])));
         tensors.push(("v", vec![rank, dim]));
         tensors.extend(self.bias.is_some().then(|| ("bias", vec![dim])));
-        let header = header(tensors.into_iter().map(|(name, shape)| (name, Dtype::F32, shape)));
+        let dtype = file_dtype(Dtype::F32);
+        let header = header(FACTORS, &[], tensors.iter().map(|(name, shape)| (*name, dtype, shape.as_slice())));
         self.write(|file| file.write_all(&header.to_bytes()?))?;
         self.progress = Progress::Rows(0);
         Ok(())
