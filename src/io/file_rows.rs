@@ -8,7 +8,7 @@ use super::positioned::PositionedFile;
 use crate::{Error, Result, embedding::check, row_blocks::check_row};
 
 /// Bytes of `f32` in a block, where nobody says otherwise.
-const BLOCK_BYTES: usize = 4 << 20;
+const BLOCK_BYTES: usize = 16 << 20;
 /// Bytes that are read at a time and widened while they are in the cache; a multiple of the size of every number.
 const PIECE_BYTES: usize = 256 << 10;
 

@@ -52,7 +52,7 @@ pub struct NpyRows {
 impl NpyRows {
     /// Opens a file. Only the header is read.
     ///
-    /// A block is of about 4 MiB, or of one row where that is more.
+    /// A block is of about 16 MiB, or of one row where that is more.
     ///
     /// # Shapes
     /// The array is \[`vocab_size`, dim\] of 16, 32 or 64 bit floating point numbers in either byte order; those of 64 bits

@@ -47,7 +47,7 @@ pub struct SafetensorsRows {
 impl SafetensorsRows {
     /// Opens a tensor of a file, or of a [sharded checkpoint](super#sharded-checkpoints). Only the header is read.
     ///
-    /// A block is of about 4 MiB, or of one row where that is more.
+    /// A block is of about 16 MiB, or of one row where that is more.
     ///
     /// # Shapes
     /// The tensor is \[`vocab_size`, dim\] of `F32`, `F16`, `BF16` or `I8` (integers that stand for themselves).
