@@ -1,5 +1,6 @@
 //! From a table to its factors.
 
+mod als;
 mod basis;
 mod column_covariance;
 mod gram;
@@ -18,6 +19,7 @@ use std::fmt;
 
 use ndarray::ArrayView2;
 
+pub use als::{AlternatingLeastSquares, Observations};
 pub use basis::{Basis, ProjectionErrors};
 pub use column_covariance::ColumnCovariance;
 pub use gram::{GramAccumulator, Products};

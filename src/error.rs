@@ -157,6 +157,58 @@ pub enum Error {
         len: usize,
     },
 
+    /// A column that the table does not have.
+    #[error(
+        "column {column} at position {position} is out of range for a dim of {dim} (columns 0..={last})",
+        last = dim.saturating_sub(1)
+    )]
+    ColumnOutOfRange {
+        /// The column.
+        column: u32,
+        /// Where it stands in the list of entries.
+        position: usize,
+        /// How many columns the table has.
+        dim: usize,
+    },
+
+    /// An entry of a table given twice.
+    #[error("the entry in row {row} and column {column} is given twice")]
+    DuplicateEntry {
+        /// Its row.
+        row: TokenId,
+        /// Its column.
+        column: u32,
+    },
+
+    /// A weight of a single entry that is negative or not finite.
+    #[error(
+        "the weight of the entry in row {row} and column {column} is {weight}: weights are finite and not negative"
+    )]
+    InvalidEntryWeight {
+        /// Its row.
+        row: TokenId,
+        /// Its column.
+        column: u32,
+        /// Its weight.
+        weight: f32,
+    },
+
+    /// A table that nothing is known of.
+    #[error("of a table of {vocab_size} × {dim}, no entry is known that has any weight")]
+    NoKnownEntries {
+        /// Rows of the table.
+        vocab_size: usize,
+        /// Columns of the table.
+        dim: usize,
+    },
+
+    /// Factors with a bias where it cannot be used.
+    #[error("the {what} has a bias, which cannot be used here")]
+    UnusableBias {
+        /// Which factors.
+        what: &'static str,
+    },
+
     /// Bag offsets that do not start at 0, decrease, or point past the ids.
     #[error(
         "offset {offset} of bag {bag} is not in {min}..={max}: offsets start at 0, never decrease and end within the ids"

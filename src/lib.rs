@@ -92,7 +92,7 @@
 //!
 //! All but `npy` are on by default; without them the layers are still whole.
 //!
-//! - `decompose`: [`TruncatedSvd`] and new rows for a grown vocabulary
+//! - `decompose`: [`TruncatedSvd`], [`AlternatingLeastSquares`] and new rows for a grown vocabulary
 //!   ([`FactorizedEmbedding::append_rows`], [`FactorizedEmbedding::append_random_rows`]), through `faer`.
 //! - `rayon`: large lookups, bags and products on all threads of the current `rayon` pool (of the global one, or of the one
 //!   whose `install` calls). Numbers do not depend on how many there are. What stays on one thread: maxima of bags (but for
@@ -126,8 +126,8 @@ mod vocabulary;
 
 #[cfg(feature = "decompose")]
 pub use decompose::{
-    Basis, ColumnCovariance, Decompose, Decomposition, GramAccumulator, MeanRemoval, Products, ProjectionErrors,
-    RandomizedSvd, Rank, Spectrum, SvdRoute, TruncatedSvd,
+    AlternatingLeastSquares, Basis, ColumnCovariance, Decompose, Decomposition, GramAccumulator, MeanRemoval,
+    Observations, Products, ProjectionErrors, RandomizedSvd, Rank, Spectrum, SvdRoute, TruncatedSvd,
 };
 pub use embedding::{Bags, Embedding, EmbeddingExt, Pooling, TokenId, TopK, token_ids};
 pub use error::{Error, Result};

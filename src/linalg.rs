@@ -1,6 +1,7 @@
 //! The few calls into `faer`, behind plain functions on arrays; each of them runs on the thread that calls it.
 
 mod eigen;
+mod least_squares;
 mod orthogonal;
 mod products;
 
@@ -8,6 +9,7 @@ use faer::{Mat, MatRef};
 use ndarray::{Array1, Array2, ArrayView2};
 
 pub(crate) use eigen::{Eigen, right_svd_of_gram, square_root, symmetric_eigen};
+pub(crate) use least_squares::{NormalEquations, solve_gram, solve_wide};
 pub(crate) use orthogonal::{orthonormal_columns, pseudo_inverse, right_svd, triangular_factor};
 pub(crate) use products::{Number, gram, mirror, product, transposed_product};
 

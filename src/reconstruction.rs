@@ -54,6 +54,12 @@ impl RelativeError {
         self.total += other.total;
     }
 
+    /// Σᵢ wᵢ·‖eᵢ − êᵢ‖².
+    #[cfg(feature = "decompose")]
+    pub(crate) fn residual(self) -> f64 {
+        self.residual
+    }
+
     /// 0 for a zero table that is met exactly, infinite for one that is not.
     pub(crate) fn value(&self) -> f64 {
         if self.residual == 0.0 { 0.0 } else { (self.residual / self.total).sqrt() }

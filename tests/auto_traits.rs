@@ -4,8 +4,7 @@
 use std::fmt::Debug;
 
 use factorized_embedding::{
-    Bags, BlockFactors, BlockwiseEmbedding, Decompose, Decomposition, DenseEmbedding, Dtype, Embedding, EmbeddingExt,
-    Error, FactorizedEmbedding, Factors, Pooling, Rank, RowWeights, Shape, TopK, TruncatedSvd, Vocabulary,
+    AlternatingLeastSquares, Bags, BlockFactors, BlockwiseEmbedding, Decompose, Decomposition, DenseEmbedding, Dtype, Embedding, EmbeddingExt, Error, FactorizedEmbedding, Factors, Observations, Pooling, Rank, RowWeights, Shape, TopK, TruncatedSvd, Vocabulary,
     evaluate::{Comparison, Cost, Evaluator},
 };
 use ndarray::Array2;
@@ -18,6 +17,7 @@ fn factors(vocab_size: usize) -> Factors {
 #[test]
 fn every_type_can_be_sent_to_and_shared_between_threads() {
     fn check<T: Send + Sync + ?Sized>() {}
+    check::<AlternatingLeastSquares>();
     check::<Bags<'_>>();
     check::<BlockFactors>();
     check::<BlockwiseEmbedding>();
@@ -30,6 +30,7 @@ fn every_type_can_be_sent_to_and_shared_between_threads() {
     check::<Evaluator<'_>>();
     check::<FactorizedEmbedding>();
     check::<Factors>();
+    check::<Observations>();
     check::<Pooling>();
     check::<Rank>();
     check::<RowWeights>();
@@ -53,9 +54,11 @@ fn every_type_can_be_copied_and_compared_where_that_makes_sense() {
     small::<Rank>();
     small::<Shape>();
     large::<BlockFactors>();
+    large::<AlternatingLeastSquares>();
     large::<Comparison>();
     large::<Decomposition>();
     large::<Factors>();
+    large::<Observations>();
     large::<RowWeights>();
     large::<TopK>();
     large::<TruncatedSvd>();
@@ -145,6 +148,11 @@ fn large_things_print_their_shapes() {
          weighted 0.000000)",
         &decomposition,
     );
+    let all = Array2::from_elem((2000, 4), true);
+    let known = Observations::from_mask(Array2::zeros((2000, 4)).view(), all.view()).expect("a finite table");
+    assert_short("Observations(8000 entries of [2000, 4])", &known);
+    let als = AlternatingLeastSquares::new(2).with_warm_start(factors(2000));
+    assert!(format!("{als:?}").ends_with("warm_start: Some(Factors(u [2000, 3], v [3, 4])) }"), "{als:?}");
 }
 
 #[test]

@@ -6,8 +6,7 @@ mod support;
 use std::error::Error as _;
 
 use factorized_embedding::{
-    Bags, BlockFactors, BlockwiseEmbedding, Decompose, DenseEmbedding, Dtype, Embedding, Error, FactorizedEmbedding,
-    Factors, GramAccumulator, MeanRemoval, Pooling, RandomizedSvd, Rank, Result, RowWeights, Shape, TruncatedSvd,
+    AlternatingLeastSquares, Bags, BlockFactors, BlockwiseEmbedding, Decompose, DenseEmbedding, Dtype, Embedding, Error, FactorizedEmbedding, Factors, GramAccumulator, MeanRemoval, Observations, Pooling, RandomizedSvd, Rank, Result, RowWeights, Shape, TruncatedSvd,
     Vocabulary,
     io::safetensors::{load_factors, load_table, save_factors},
     token_ids,
@@ -316,6 +315,45 @@ fn invalid_file() {
     let path = folder.write("other", &file("{}", &[]));
     let message = format!("{} is not a valid factorized-embedding file: its metadata name no format", path.display());
     assert_refused(load_factors(&path), kind, &message);
+}
+
+#[test]
+fn column_out_of_range() {
+    let kind = |error: &Error| matches!(error, Error::ColumnOutOfRange { column: 2, position: 1, dim: 2 });
+    let message = "column 2 at position 1 is out of range for a dim of 2 (columns 0..=1)";
+    assert_refused(Observations::from_triplets(3, 2, [(0, 1, 1.0), (2, 2, 1.0)]), kind, message);
+}
+
+#[test]
+fn duplicate_entry() {
+    let kind = |error: &Error| matches!(error, Error::DuplicateEntry { row: 2, column: 1 });
+    let message = "the entry in row 2 and column 1 is given twice";
+    let entries = [(2, 1, 1.0), (0, 0, 1.0), (2, 1, 5.0)];
+    assert_refused(Observations::from_triplets(3, 2, entries), kind, message);
+}
+
+#[test]
+fn invalid_entry_weight() {
+    let kind = |error: &Error| matches!(error, Error::InvalidEntryWeight { row: 1, column: 0, .. });
+    let message = "the weight of the entry in row 1 and column 0 is -0.5: weights are finite and not negative";
+    let weights = array![[1.0, 1.0], [-0.5, 1.0]];
+    assert_refused(Observations::from_entry_weights(Array2::ones((2, 2)).view(), weights.view()), kind, message);
+}
+
+#[test]
+fn no_known_entries() {
+    let kind = |error: &Error| matches!(error, Error::NoKnownEntries { vocab_size: 3, dim: 2 });
+    let message = "of a table of 3 × 2, no entry is known that has any weight";
+    assert_refused(Observations::from_triplets(3, 2, []), kind, message);
+}
+
+#[test]
+fn unusable_bias() {
+    let kind = |error: &Error| matches!(error, Error::UnusableBias { what: "warm start" });
+    let biased = factors().with_bias(array![1.0, 2.0]).expect("the dim");
+    let als = AlternatingLeastSquares::new(1).with_warm_start(biased);
+    let message = "the warm start has a bias, which cannot be used here";
+    assert_refused(als.decompose(Array2::ones((3, 2)).view()), kind, message);
 }
 
 #[test]

@@ -75,6 +75,18 @@ impl Spectrum {
         Self { singular_values, unlisted_energy, total_energy, bytes: Bytes { fixed, per_direction }, shape }
     }
 
+    /// The spectrum of a product that is not a part of the table's SVD: its singular values, what it leaves of the table, and
+    /// the energy of the table.
+    pub(super) fn of_product(
+        singular_values: Array1<f64>,
+        residual_energy: f64,
+        total_energy: f64,
+        shape: [usize; 2],
+    ) -> Self {
+        let spectrum = Self::of_parts(singular_values, total_energy, total_energy, shape, false);
+        Self { unlisted_energy: residual_energy, ..spectrum }
+    }
+
     /// The singular values, never increasing: all of them, or the largest ones where a method computes no more.
     #[must_use]
     pub fn singular_values(&self) -> ArrayView1<'_, f64> {

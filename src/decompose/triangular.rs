@@ -62,7 +62,7 @@ fn weighted_rows(rows: ArrayView2<'_, f32>, weights: Option<&[f64]>) -> Array2<f
 }
 
 /// The triangular factor of matrices that stand below each other, from their own.
-fn combine(factors: &[Array2<f64>]) -> Array2<f64> {
+pub(super) fn combine(factors: &[Array2<f64>]) -> Array2<f64> {
     let factors: Vec<_> = factors.iter().map(|factor| factor.view()).collect();
     match concatenate(Axis(0), &factors) {
         Ok(stack) => linalg::triangular_factor(stack.view()),

@@ -32,7 +32,7 @@ pub(crate) fn symmetric_eigen(matrix: ArrayView2<'_, f64>) -> Result<Eigen> {
     Ok(Eigen { values, vectors: vectors.as_standard_layout().into_owned() })
 }
 
-/// The singular values and right singular vectors of A from AᵀA \[dim × dim\], of which only the lower triangle is read:
+/// The singular values and right singular vectors of A from Aᵀ·A \[dim × dim\], of which only the lower triangle is read:
 /// those below about √ε·σ₁ are noise.
 ///
 /// # Errors
