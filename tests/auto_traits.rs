@@ -4,7 +4,9 @@
 use std::fmt::Debug;
 
 use factorized_embedding::{
-    AlternatingLeastSquares, Bags, BlockFactors, BlockwiseEmbedding, Decompose, Decomposition, DenseEmbedding, Dtype, Embedding, EmbeddingExt, Error, FactorizedEmbedding, Factors, Observations, Pooling, Rank, RowWeights, Shape, TopK, TruncatedSvd, Vocabulary,
+    AlternatingLeastSquares, Bags, BlockFactors, BlockwiseEmbedding, Decompose, Decomposition, DenseEmbedding, Dtype,
+    Embedding, EmbeddingExt, Error, FactorizedEmbedding, Factors, Observations, Pooling, Rank, RowWeights, Shape, TopK,
+    TruncatedSvd, Vocabulary,
     evaluate::{Comparison, Cost, Evaluator},
 };
 use ndarray::Array2;

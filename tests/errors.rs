@@ -6,8 +6,9 @@ mod support;
 use std::error::Error as _;
 
 use factorized_embedding::{
-    AlternatingLeastSquares, Bags, BlockFactors, BlockwiseEmbedding, Decompose, DenseEmbedding, Dtype, Embedding, Error, FactorizedEmbedding, Factors, GramAccumulator, MeanRemoval, Observations, Pooling, RandomizedSvd, Rank, Result, RowWeights, Shape, TruncatedSvd,
-    Vocabulary,
+    AlternatingLeastSquares, Bags, BlockFactors, BlockwiseEmbedding, Decompose, DenseEmbedding, Dtype, Embedding,
+    Error, FactorizedEmbedding, Factors, GramAccumulator, MeanRemoval, Observations, Pooling, RandomizedSvd, Rank,
+    Result, RowWeights, Shape, TruncatedSvd, Vocabulary,
     io::safetensors::{load_factors, load_table, save_factors},
     token_ids,
 };

@@ -42,6 +42,8 @@
 //! names begin with `blocks.`.
 
 mod blocks;
+#[cfg(feature = "decompose")]
+mod decomposed;
 mod factors;
 mod header;
 mod index;
@@ -56,6 +58,8 @@ use memmap2::Mmap;
 use safetensors::{Dtype as FileDtype, tensor::TensorInfo};
 
 pub use blocks::{load_block_factors, max_block_header_bytes, save_block_factors};
+#[cfg(feature = "decompose")]
+pub use decomposed::save_decomposed;
 pub use factors::{MAX_HEADER_BYTES, load_factors, save_factors};
 use header::Header;
 pub use rows::SafetensorsRows;

@@ -65,11 +65,11 @@ fn a_block_may_be_larger_than_what_is_read_at_a_time() {
     }
 }
 
-/// 4 MiB, but no less than a row.
+/// 16 MiB, but no less than a row.
 #[test]
 fn blocks_are_of_a_few_mebibytes() {
     let folder = Folder::new();
-    for (shape, expected) in [([3000, 1024], 1024), ([2, 1_100_000], 1), ([5, 3], 5)] {
+    for (shape, expected) in [([6000, 1024], 4096), ([2, 4_400_000], 1), ([5, 3], 5)] {
         let (text, size) = header(None, &[("weight", "I8", 1, &shape)]);
         let path = folder.write("zeros.safetensors", &file(&text, &vec![0; size]));
         let mut source = SafetensorsRows::open(&path, "weight").expect("a valid file");

@@ -5,6 +5,7 @@
 mod support;
 
 mod blocks;
+mod decomposed;
 mod hostile_blocks;
 mod hostile_factors;
 mod hostile_headers;
