@@ -43,9 +43,9 @@ pub fn save_factors(path: impl AsRef<Path>, factors: &Factors) -> Result<()> {
 /// Loads factors that [`save_factors`] wrote, bit for bit.
 ///
 /// # Errors
-/// [`Io`](crate::Error::Io), [`InvalidFile`](crate::Error::InvalidFile) also for a file of another format or of factors that do not fit
-/// together, [`UnsupportedVersion`](crate::Error::UnsupportedVersion), [`TensorNotFound`](crate::Error::TensorNotFound),
-/// [`UnsuitableTensor`](crate::Error::UnsuitableTensor).
+/// [`Io`](crate::Error::Io), [`InvalidFile`](crate::Error::InvalidFile) also for a file of another format or of factors
+/// that do not fit together, [`UnsupportedVersion`](crate::Error::UnsupportedVersion),
+/// [`TensorNotFound`](crate::Error::TensorNotFound), [`UnsuitableTensor`](crate::Error::UnsuitableTensor).
 pub fn load_factors(path: impl AsRef<Path>) -> Result<Factors> {
     let file = File::open(path.as_ref())?;
     file.check_format(FACTORS)?;
