@@ -4,10 +4,9 @@
 use std::fmt::Debug;
 
 use factorized_embedding::{
-    AlternatingLeastSquares, Bags, BlockFactors, BlockwiseEmbedding, Decompose, Decomposition, DenseEmbedding, Dtype,
-    Embedding, EmbeddingExt, Error, FactorizedEmbedding, Factors, Observations, Pooling, Rank, RowWeights, Shape, TopK,
-    TruncatedSvd, Vocabulary,
+    AlternatingLeastSquares, ArrayRows, Bags, BlockFactors, BlockwiseEmbedding, ChainedRows, Decompose, Decomposition, DenseEmbedding, Dtype, Embedding, EmbeddingExt, Error, FactorizedEmbedding, Factors, IteratorRows, Observations, Pooling, Rank, Result, RowBlocks, RowWeights, Shape, TopK, TruncatedSvd, Vocabulary,
     evaluate::{Comparison, Cost, Evaluator},
+    io::safetensors::{FactorsWriter, SafetensorsRows},
 };
 use ndarray::Array2;
 
@@ -23,6 +22,9 @@ fn every_type_can_be_sent_to_and_shared_between_threads() {
     check::<Bags<'_>>();
     check::<BlockFactors>();
     check::<BlockwiseEmbedding>();
+    check::<ArrayRows<'_>>();
+    check::<Bags<'_>>();
+    check::<ChainedRows<Box<dyn RowBlocks + Send + Sync>>>();
     check::<Comparison>();
     check::<Cost>();
     check::<Decomposition>();
@@ -33,9 +35,14 @@ fn every_type_can_be_sent_to_and_shared_between_threads() {
     check::<FactorizedEmbedding>();
     check::<Factors>();
     check::<Observations>();
+    check::<FactorsWriter>();
+    check::<IteratorRows<std::iter::Empty<Result<Array2<f32>>>, fn() -> std::iter::Empty<Result<Array2<f32>>>>>();
+    #[cfg(feature = "npy")]
+    check::<factorized_embedding::io::npy::NpyRows>();
     check::<Pooling>();
     check::<Rank>();
     check::<RowWeights>();
+    check::<SafetensorsRows>();
     check::<Shape>();
     check::<TopK>();
     check::<TruncatedSvd>();
@@ -57,6 +64,8 @@ fn every_type_can_be_copied_and_compared_where_that_makes_sense() {
     small::<Shape>();
     large::<BlockFactors>();
     large::<AlternatingLeastSquares>();
+    large::<ArrayRows<'_>>();
+    large::<ChainedRows<ArrayRows<'_>>>();
     large::<Comparison>();
     large::<Decomposition>();
     large::<Factors>();
@@ -74,7 +83,7 @@ fn every_type_can_be_copied_and_compared_where_that_makes_sense() {
 fn errors_are_errors_of_any_thread() {
     fn check<T: std::error::Error + Send + Sync + 'static>() {}
     check::<Error>();
-    assert!(size_of::<factorized_embedding::Result<()>>() <= 128, "results are passed about by value");
+    assert!(size_of::<Result<()>>() <= 128, "results are passed about by value");
 }
 
 #[test]
@@ -155,6 +164,35 @@ fn large_things_print_their_shapes() {
     assert_short("Observations(8000 entries of [2000, 4])", &known);
     let als = AlternatingLeastSquares::new(2).with_warm_start(factors(2000));
     assert!(format!("{als:?}").ends_with("warm_start: Some(Factors(u [2000, 3], v [3, 4])) }"), "{als:?}");
+}
+
+#[test]
+fn sources_and_sinks_print_their_shapes() {
+    let table = factors(2000).to_dense();
+    let rows = || ArrayRows::new(table.view());
+    assert_short("ArrayRows([2000, 4])", &rows());
+    assert_short("IteratorRows([2000, 4])", &IteratorRows::new(2000, 4, std::iter::empty));
+    assert_short("ChainedRows(2 sources, [4000, 4])", &ChainedRows::new([rows(), rows()]).expect("the same dim"));
+
+    let glove = SafetensorsRows::open("examples/data/glove50-top10k-f16.safetensors", "weight");
+    assert_short("SafetensorsRows(f16 [10000, 50])", &glove.expect("a shipped table"));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("factors.safetensors");
+    let writer = FactorsWriter::create(&path, 2000, Array2::ones((3, 4))).expect("a writable folder");
+    let begun = format!("FactorsWriter(u [0 of 2000, 3], v [3, 4], {})", path.display());
+    assert_eq!(format!("{writer:?}"), begun);
+    let writer = writer.with_diagonal(ndarray::Array1::ones(3)).and_then(|w| w.with_bias(ndarray::Array1::ones(4)));
+    let mut writer = writer.expect("vectors of the rank and the dim");
+    writer.write_rows(Array2::ones((500, 3)).view()).expect("rows of U");
+    let half = format!("FactorsWriter(u [500 of 2000, 3], diagonal [3], v [3, 4], bias [4], {})", path.display());
+    assert_eq!(format!("{writer:?}"), half);
+    #[cfg(feature = "npy")]
+    {
+        let path = folder.path().join("table.npy");
+        ndarray_npy::write_npy(&path, &table).expect("a writable folder");
+        let rows = factorized_embedding::io::npy::NpyRows::open(path).expect("a valid file");
+        assert_short("NpyRows(<f4 [2000, 4])", &rows);
+    }
 }
 
 #[test]

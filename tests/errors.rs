@@ -6,9 +6,7 @@ mod support;
 use std::error::Error as _;
 
 use factorized_embedding::{
-    AlternatingLeastSquares, Bags, BlockFactors, BlockwiseEmbedding, Decompose, DenseEmbedding, Dtype, Embedding,
-    Error, FactorizedEmbedding, Factors, GramAccumulator, MeanRemoval, Observations, Pooling, RandomizedSvd, Rank,
-    Result, RowWeights, Shape, TruncatedSvd, Vocabulary,
+    AlternatingLeastSquares, ArrayRows, Bags, BlockFactors, BlockwiseEmbedding, Decompose, DenseEmbedding, Dtype, Embedding, Error, FactorizedEmbedding, Factors, GramAccumulator, MeanRemoval, Observations, Pooling, RandomizedSvd, Rank, Result, RowBlocks, RowWeights, Shape, TruncatedSvd, Vocabulary,
     io::safetensors::{load_factors, load_table, save_factors},
     token_ids,
 };
@@ -220,6 +218,9 @@ fn invalid_setting() {
     assert_refused(weights.clone().with_smoothing(f64::MAX), kind, &message);
     let message = "exponent is -0.5, expected a finite number that is not negative";
     assert_refused(weights.with_exponent(-0.5), kind, message);
+    let table = Array2::zeros((3, 2));
+    let message = "row is 4, expected a row of the table, or its end";
+    assert_refused(ArrayRows::new(table.view()).seek(4), kind, message);
 }
 
 #[test]
@@ -312,6 +313,10 @@ fn invalid_file() {
     let folder = Folder::new();
     let path = folder.write("short", b"1234567");
     let message = format!("{} is not a valid safetensors file: header too small", path.display());
+    assert_refused(load_table(&path, "weight"), kind, &message);
+    let path = folder.write("index.json", b"{}");
+    let reason = "missing field `weight_map` at line 1 column 2";
+    let message = format!("{} is not a valid safetensors index file: {reason}", path.display());
     assert_refused(load_table(&path, "weight"), kind, &message);
     let path = folder.write("other", &file("{}", &[]));
     let message = format!("{} is not a valid factorized-embedding file: its metadata name no format", path.display());

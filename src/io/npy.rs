@@ -19,7 +19,7 @@ use crate::{Error, Result, RowBlocks};
 const FORMAT: &str = "npy";
 /// Headers of tables are shorter.
 const MAX_HEADER_BYTES: usize = 1024;
-/// Headers of tables have two, one of a dictionary and one of a shape. The parser takes twice as long for each further one.
+/// Headers of tables have two, one of a dictionary and one of a shape. The parser takes several times as long for each further one.
 const MAX_BRACKETS: usize = 6;
 
 /// The rows of a table in an npy file, of any size: they are read when they are asked for, and made `f32`.

@@ -111,7 +111,7 @@ impl<R: RowBlocks> RowBlocks for ChainedRows<R> {
         let Some(source) = self.sources.get_mut(self.current) else { return Ok(None) };
         let vocab_size = source.vocab_size();
         let block = source.next_block()?;
-        let rows = block.as_ref().map_or(0, |block| block.nrows());
+        let rows = block.as_ref().map_or(0, ndarray::ArrayBase::nrows);
         if !(1..=self.left).contains(&rows) {
             return Err(mismatch(vocab_size, self.left, rows));
         }
