@@ -31,10 +31,6 @@ impl PositionedFile {
         Ok(Self { file, path: path.to_owned(), len })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The size of the file when it was opened.
     pub(super) fn len(&self) -> u64 {
         self.len

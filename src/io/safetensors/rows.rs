@@ -57,7 +57,7 @@ impl SafetensorsRows {
     pub fn open(path: impl AsRef<Path>, name: &str) -> Result<Self> {
         let path = index::file_of(path.as_ref(), name)?;
         let mut file = PositionedFile::open(&path)?;
-        let header = read_header(&mut file)?;
+        let header = read_header(&path, &mut file)?;
         let tensor = tensor_of(&header, &path, name)?;
         let (Some(dtype), &[vocab_size, dim]) = (table_dtype(tensor), tensor.shape.as_slice()) else {
             return Err(unsuitable(&path, name, tensor, TABLE));
@@ -84,15 +84,11 @@ impl SafetensorsRows {
     }
 }
 
-fn read_header(file: &mut PositionedFile) -> Result<Header> {
-    let path = file.path().to_owned();
-    let invalid = |reason| Error::InvalidFile { path, format: FORMAT, reason };
-    let start = file.start(START)?;
-    match Header::len(&start, file.len()) {
-        // No longer than the file, and than headers may be.
-        Ok(len) => Header::parse(&file.start(len)?, file.len()).map_err(invalid),
-        Err(reason) => Err(invalid(reason)),
-    }
+fn read_header(path: &Path, file: &mut PositionedFile) -> Result<Header> {
+    let invalid = |reason| Error::InvalidFile { path: path.to_owned(), format: FORMAT, reason };
+    // No longer than the file, and than headers may be.
+    let len = Header::len(&file.start(START)?, file.len()).map_err(invalid)?;
+    Header::parse(&file.start(len)?, file.len()).map_err(invalid)
 }
 
 fn start_of(header: &Header, tensor: &TensorInfo) -> u64 {
