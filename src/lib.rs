@@ -135,7 +135,7 @@ pub use factors::{BlockFactors, FactorParts, Factors, Shape};
 pub use kernel::{Isa, RepeatedIds};
 pub use layers::{BlockwiseEmbedding, DenseEmbedding, FactorizedEmbedding};
 pub use row_blocks::{ArrayRows, ChainedRows, IteratorRows, RowBlocks};
-pub use row_weights::RowWeights;
+pub use row_weights::{RowWeights, TokenCounts};
 pub use rows::Dtype;
 pub use vocabulary::Vocabulary;
 

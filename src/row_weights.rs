@@ -1,6 +1,10 @@
 //! How much each row of a table matters.
 
+mod token_counts;
+
 use std::fmt;
+
+pub use token_counts::TokenCounts;
 
 use crate::{Error, Result, TokenId};
 
@@ -42,6 +46,31 @@ impl RowWeights {
             return Err(Error::InvalidWeight { row, weight });
         }
         Ok(Self { counts, smoothing: 0.0, exponent: 1.0 })
+    }
+
+    /// Weights in proportion to how often each id occurs in a stream; [`TokenCounts`] counts several streams.
+    ///
+    /// [`with_smoothing(1.0)`](Self::with_smoothing) is add-one smoothing: rows whose ids do not occur weigh something too.
+    ///
+    /// # Errors
+    /// [`IdOutOfRange`](Error::IdOutOfRange) with the position in the stream; [`Empty`](Error::Empty) and
+    /// [`VocabularyTooLarge`](Error::VocabularyTooLarge) for a vocabulary that no table has.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use factorized_embedding::RowWeights;
+    ///
+    /// let weights = RowWeights::from_ids(3, [0, 2, 0, 0])?.with_smoothing(1.0)?;
+    /// assert_eq!(weights, RowWeights::new([3.0, 0.0, 1.0])?.with_smoothing(1.0)?);
+    /// # Ok::<(), factorized_embedding::Error>(())
+    /// ```
+    pub fn from_ids(vocab_size: usize, ids: impl IntoIterator<Item = TokenId>) -> Result<Self> {
+        let mut counts = TokenCounts::new(vocab_size)?;
+        for (position, id) in ids.into_iter().enumerate() {
+            counts.count(id, position)?;
+        }
+        Ok((&counts).into())
     }
 
     /// Adds `smoothing` to every count, so that rows that were never seen still weigh something.

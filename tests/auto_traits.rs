@@ -4,7 +4,7 @@
 use std::fmt::Debug;
 
 use factorized_embedding::{
-    AlternatingLeastSquares, ArrayRows, Bags, BlockFactors, BlockwiseEmbedding, ChainedRows, Decompose, Decomposition, DenseEmbedding, Dtype, Embedding, EmbeddingExt, Error, FactorizedEmbedding, Factors, IteratorRows, Observations, Pooling, Rank, Result, RowBlocks, RowWeights, Shape, TopK, TruncatedSvd, Vocabulary,
+    AlternatingLeastSquares, ArrayRows, Bags, BlockFactors, BlockwiseEmbedding, ChainedRows, Decompose, Decomposition, DenseEmbedding, Dtype, Embedding, EmbeddingExt, Error, FactorizedEmbedding, Factors, IteratorRows, Observations, Pooling, Rank, Result, RowBlocks, RowWeights, Shape, TokenCounts, TopK, TruncatedSvd, Vocabulary,
     evaluate::{Comparison, Cost, Evaluator},
     io::safetensors::{FactorsWriter, SafetensorsRows},
 };
@@ -44,6 +44,7 @@ fn every_type_can_be_sent_to_and_shared_between_threads() {
     check::<RowWeights>();
     check::<SafetensorsRows>();
     check::<Shape>();
+    check::<TokenCounts>();
     check::<TopK>();
     check::<TruncatedSvd>();
     check::<Vocabulary>();
@@ -71,6 +72,7 @@ fn every_type_can_be_copied_and_compared_where_that_makes_sense() {
     large::<Factors>();
     large::<Observations>();
     large::<RowWeights>();
+    large::<TokenCounts>();
     large::<TopK>();
     large::<TruncatedSvd>();
     large::<Vocabulary>();
@@ -151,6 +153,7 @@ fn large_things_print_their_shapes() {
     assert_short("DenseEmbedding(bf16 [100, 4])", &halves);
     let weights = RowWeights::new(vec![1.0; 2000]).and_then(|weights| weights.with_smoothing(0.5)).expect("positive");
     assert_short("RowWeights(2000 counts, smoothing 0.5, exponent 1)", &weights);
+    assert_short("TokenCounts(2000 ids)", &TokenCounts::new(2000).expect("a vocabulary"));
     assert_short("Vocabulary(2 words)", &Vocabulary::new(["a", "b"]).expect("two different words"));
     let svd = TruncatedSvd::new(Rank::Fixed(1)).with_row_weights(weights);
     let decomposition = svd.decompose(Array2::zeros((2000, 4)).view()).expect("a finite table");

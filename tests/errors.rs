@@ -6,7 +6,7 @@ mod support;
 use std::error::Error as _;
 
 use factorized_embedding::{
-    AlternatingLeastSquares, ArrayRows, Bags, BlockFactors, BlockwiseEmbedding, Decompose, DenseEmbedding, Dtype, Embedding, Error, FactorizedEmbedding, Factors, GramAccumulator, MeanRemoval, Observations, Pooling, RandomizedSvd, Rank, Result, RowBlocks, RowWeights, Shape, TruncatedSvd, Vocabulary,
+    AlternatingLeastSquares, ArrayRows, Bags, BlockFactors, BlockwiseEmbedding, Decompose, DenseEmbedding, Dtype, Embedding, Error, FactorizedEmbedding, Factors, GramAccumulator, MeanRemoval, Observations, Pooling, RandomizedSvd, Rank, Result, RowBlocks, RowWeights, Shape, TokenCounts, TruncatedSvd, Vocabulary,
     io::safetensors::{load_factors, load_table, save_factors},
     token_ids,
 };
@@ -57,6 +57,7 @@ fn id_out_of_range() {
     assert_refused(dense().with_padding_id(u32::MAX), kind, message);
     assert_refused(FactorizedEmbedding::new(factors()).with_padding_id(u32::MAX), kind, message);
     assert_refused(blockwise().with_padding_id(u32::MAX), kind, message);
+    assert_refused(RowWeights::from_ids(3, [u32::MAX]), kind, message);
 }
 
 #[test]
@@ -82,6 +83,9 @@ fn shape_mismatch() {
     assert_refused(layer.project(out.view()), kind, message);
     let message = "weight [dim, out] has shape [3, 7], expected [2, 7]";
     assert_refused(layer.then_linear(Array2::zeros((3, 7)).view(), None), kind, message);
+    let mut counts = TokenCounts::new(3).expect("a vocabulary");
+    let message = "token counts [vocab_size] has shape [4], expected [3]";
+    assert_refused(counts.merge(&TokenCounts::new(4).expect("a vocabulary")), kind, message);
     let message = "bias [out] has shape [2], expected [7]";
     let bias = array![1.0, 2.0];
     assert_refused(factors().then_linear(Array2::zeros((2, 7)).view(), Some(bias.view())), kind, message);
@@ -116,6 +120,7 @@ fn empty() {
     let message = "table in groups [vocab_size, dim] is empty: its shape is [2, 0]";
     assert_refused(BlockFactors::new(vec![0, 0], vec![None], 0), kind, message);
     assert_refused(RowWeights::new([]), kind, "row weights [vocab_size] is empty: its shape is [0]");
+    assert_refused(RowWeights::from_ids(0, []), kind, "token counts [vocab_size] is empty: its shape is [0]");
 }
 
 #[test]
@@ -124,6 +129,7 @@ fn vocabulary_too_large() {
     let shape = Shape { vocab_size: 1 << 32, rank: 1, dim: 1 };
     let message = "a vocabulary of 4294967296 is too large: token ids name at most 4294967295 rows";
     assert_refused(random(shape, 1.0), kind, message);
+    assert_refused(TokenCounts::new(1 << 32), kind, message);
 }
 
 #[test]
