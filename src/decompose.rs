@@ -3,7 +3,11 @@
 mod als;
 mod basis;
 mod column_covariance;
+mod effective_rank;
 mod gram;
+mod hard_threshold;
+mod knee;
+mod marchenko_pastur;
 mod mean;
 mod moments;
 mod objective;

@@ -4,7 +4,9 @@
 use std::fmt::Debug;
 
 use factorized_embedding::{
-    AlternatingLeastSquares, ArrayRows, Bags, BlockFactors, BlockwiseEmbedding, ChainedRows, Decompose, Decomposition, DenseEmbedding, Dtype, Embedding, EmbeddingExt, Error, FactorizedEmbedding, Factors, IteratorRows, Observations, Pooling, Rank, Result, RowBlocks, RowWeights, Shape, TokenCounts, TopK, TruncatedSvd, Vocabulary,
+    AlternatingLeastSquares, ArrayRows, Bags, BlockFactors, BlockwiseEmbedding, ChainedRows, Decompose, Decomposition,
+    DenseEmbedding, Dtype, Embedding, EmbeddingExt, Error, FactorizedEmbedding, Factors, IteratorRows, Observations,
+    Pooling, Rank, Result, RowBlocks, RowWeights, Shape, TokenCounts, TopK, TruncatedSvd, Vocabulary,
     evaluate::{Comparison, Cost, Evaluator},
     io::safetensors::{FactorsWriter, SafetensorsRows},
 };

@@ -227,6 +227,10 @@ fn invalid_setting() {
     let table = Array2::zeros((3, 2));
     let message = "row is 4, expected a row of the table, or its end";
     assert_refused(ArrayRows::new(table.view()).seek(4), kind, message);
+    for (level, printed) in [(-1.0, "-1"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
+        let message = format!("noise level is {printed}, expected a finite standard deviation that is not negative");
+        assert_refused(decompose(Rank::NoiseLevel(level)), kind, &message);
+    }
 }
 
 #[test]
@@ -409,6 +413,16 @@ fn needs_all_singular_values() {
     let message = "mean removal if better needs all singular values, which this method does not compute";
     let svd = RandomizedSvd::new(Rank::Fixed(1)).with_mean_removal(MeanRemoval::IfBetter);
     assert_refused(svd.decompose(array![[1.0, 2.0], [3.0, 4.0]].view()), kind, message);
+    let rules = [
+        (Rank::Effective, "effective rank"),
+        (Rank::HardThreshold, "hard threshold"),
+        (Rank::NoiseLevel(1.0), "hard threshold"),
+        (Rank::Knee, "knee"),
+    ];
+    for (rule, name) in rules {
+        let message = format!("the {name} needs all singular values, which this method does not compute");
+        assert_refused(RandomizedSvd::new(rule).decompose(Array2::eye(5).view()), kind, &message);
+    }
 }
 
 #[test]

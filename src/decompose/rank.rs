@@ -2,7 +2,7 @@
 
 use ndarray::Array1;
 
-use super::Spectrum;
+use super::{Spectrum, effective_rank::EFFECTIVE_RANK, hard_threshold::HARD_THRESHOLD, knee::KNEE};
 use crate::{Error, Result, Shape};
 
 /// How many directions a decomposition keeps.
@@ -20,6 +20,15 @@ pub enum Rank {
     RelativeError(f64),
     /// As many as fit into this number of bytes: 4 · rank · (`vocab_size` + dim + 1), the 1 for the diagonal.
     Bytes(usize),
+    /// The [effective rank](Spectrum::effective_rank), rounded to the nearest number.
+    Effective,
+    /// Those above the [optimal hard threshold](Spectrum::hard_threshold) for noise of unknown level.
+    HardThreshold,
+    /// Those above the [optimal hard threshold](Spectrum::hard_threshold_of_noise) for white noise of this standard
+    /// deviation, in the entries of the decomposed matrix.
+    NoiseLevel(f64),
+    /// Up to the [knee](Spectrum::knee) of the error curve; where it has none, all that are not zero.
+    Knee,
 }
 
 impl Rank {
@@ -50,14 +59,25 @@ impl Rank {
                 let minimum = Self::bytes(Shape { vocab_size, rank: 1, dim });
                 if bytes < minimum { Err(Error::BudgetTooSmall { bytes, minimum }) } else { Ok(()) }
             }
-            Self::Energy(_) | Self::RelativeError(_) => Ok(()),
+            Self::NoiseLevel(level) if !(level >= 0.0 && level.is_finite()) => Err(Error::InvalidSetting {
+                name: "noise level",
+                value: level,
+                expected: "a finite standard deviation that is not negative",
+            }),
+            Self::Energy(_)
+            | Self::RelativeError(_)
+            | Self::NoiseLevel(_)
+            | Self::Effective
+            | Self::HardThreshold
+            | Self::Knee => Ok(()),
         }
     }
 
     /// The rank, as far as the shape of the table says it; `None` where it follows from the largest singular values.
     ///
     /// # Errors
-    /// [`BudgetTooSmall`](Error::BudgetTooSmall).
+    /// [`BudgetTooSmall`](Error::BudgetTooSmall); [`NeedsAllSingularValues`](Error::NeedsAllSingularValues) where the largest
+    /// ones do not tell.
     pub(crate) fn before_the_spectrum(self, shape: [usize; 2], has_bias: bool) -> Result<Option<usize>> {
         let [vocab_size, dim] = shape;
         let zeros = || Spectrum::of_parts(Array1::zeros(vocab_size.min(dim)), 0.0, 0.0, shape, has_bias);
@@ -65,14 +85,39 @@ impl Rank {
             Self::Fixed(rank) => Ok(Some(rank)),
             Self::Bytes(_) => self.select(&zeros()).map(Some),
             Self::Energy(_) | Self::RelativeError(_) => Ok(None),
+            Self::Effective => Err(Error::NeedsAllSingularValues { what: EFFECTIVE_RANK }),
+            Self::HardThreshold | Self::NoiseLevel(_) => Err(Error::NeedsAllSingularValues { what: HARD_THRESHOLD }),
+            Self::Knee => Err(Error::NeedsAllSingularValues { what: KNEE }),
         }
     }
 
-    /// The rank, once it is checked and the singular values are known; at least 1, and no more than are listed.
+    /// The rank that is chosen for a table of this spectrum: at least 1, since factors have a direction at least. One
+    /// decomposition so answers for all rules.
+    ///
+    /// Of a spectrum that lists the largest values only, [`Energy`](Self::Energy), [`RelativeError`](Self::RelativeError)
+    /// and [`Bytes`](Self::Bytes) take all that are listed where more would be needed or would fit.
     ///
     /// # Errors
-    /// [`BudgetTooSmall`](Error::BudgetTooSmall) where there is a bias besides.
-    pub(crate) fn select(self, spectrum: &Spectrum) -> Result<usize> {
+    /// [`RankOutOfRange`](Error::RankOutOfRange), [`InvalidSetting`](Error::InvalidSetting),
+    /// [`BudgetTooSmall`](Error::BudgetTooSmall); [`NeedsAllSingularValues`](Error::NeedsAllSingularValues) where values
+    /// that are not listed could change the answer of another rule.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use factorized_embedding::{Rank, Spectrum};
+    /// use ndarray::array;
+    ///
+    /// # fn main() -> factorized_embedding::Result<()> {
+    /// let spectrum = Spectrum::new(array![4.0, 2.0, 2.0, 1.0], 100, 4)?;
+    /// assert_eq!(Rank::Energy(0.9).select(&spectrum)?, 3);
+    /// assert_eq!(Rank::RelativeError(0.5).select(&spectrum)?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn select(self, spectrum: &Spectrum) -> Result<usize> {
+        let [vocab_size, dim] = spectrum.shape();
+        self.check(vocab_size, dim)?;
         let max = spectrum.singular_values().len();
         // The fewest directions that lose no more; a loss that is not to be had at all takes all of them.
         let fewest = |enough: &dyn Fn(usize) -> bool| (1..max).find(|&rank| enough(rank)).unwrap_or(max);
@@ -90,6 +135,16 @@ impl Rank {
                 let fits = (1..=max).take_while(|&rank| spectrum.bytes_at(rank) <= bytes).last();
                 fits.ok_or(Error::BudgetTooSmall { bytes, minimum: spectrum.bytes_at(1) })?
             }
+            Self::Effective => (spectrum.effective_rank()?.round() as usize).max(1),
+            Self::HardThreshold => spectrum.num_above(spectrum.hard_threshold()?).max(1),
+            Self::NoiseLevel(level) => {
+                let above = spectrum.num_above(spectrum.hard_threshold_of_noise(level));
+                if above == max && !spectrum.is_complete() {
+                    return Err(Error::NeedsAllSingularValues { what: HARD_THRESHOLD });
+                }
+                above.max(1)
+            }
+            Self::Knee => spectrum.knee()?.unwrap_or_else(|| spectrum.num_above(0.0).max(1)),
         })
     }
 }
@@ -98,7 +153,7 @@ impl Rank {
 mod tests {
     use ndarray::{Array1, array};
 
-    use super::{Rank, Spectrum};
+    use super::{Error, Rank, Spectrum};
 
     fn spectrum(values: Array1<f64>, vocab_size: usize) -> Spectrum {
         let dim = values.len();
@@ -109,7 +164,7 @@ mod tests {
     fn the_fewest_directions_that_keep_the_promise() {
         // Energies 16, 4, 4, 1 of 25.
         let spectrum = spectrum(array![4.0, 2.0, 2.0, 1.0], 10);
-        let select = |rank: Rank| rank.select(&spectrum).expect("a rank");
+        let select = |rank: Rank| rank.select(&spectrum).expect("all values, and valid settings");
         assert_eq!(select(Rank::Fixed(3)), 3);
         for (share, rank) in [(0.01, 1), (0.64, 1), (0.65, 2), (0.8, 2), (0.81, 3), (0.96, 3), (0.97, 4), (1.0, 4)] {
             assert_eq!(select(Rank::Energy(share)), rank, "energy {share}");
@@ -124,10 +179,28 @@ mod tests {
 
     #[test]
     fn zero_directions_are_never_needed() {
-        let two = spectrum(array![3.0, 1.0, 0.0, 0.0], 10);
-        let select = |rank: Rank, spectrum| rank.select(spectrum).expect("a rank");
-        assert_eq!(select(Rank::Energy(1.0), &two), 2);
-        assert_eq!(select(Rank::RelativeError(0.0), &two), 2);
-        assert_eq!(select(Rank::Energy(1.0), &spectrum(array![0.0, 0.0], 2)), 1);
+        let two = spectrum(array![3.0, 1.0, 0.0, 0.0, 0.0], 10);
+        let rules =
+            [Rank::Energy(1.0), Rank::RelativeError(0.0), Rank::HardThreshold, Rank::NoiseLevel(0.0), Rank::Knee];
+        for rule in rules {
+            assert_eq!(rule.select(&two).expect("all values"), 2, "{rule:?}");
+        }
+        let zeros = spectrum(array![0.0, 0.0], 2);
+        for rule in [Rank::Energy(1.0), Rank::HardThreshold, Rank::NoiseLevel(1.0), Rank::Effective, Rank::Knee] {
+            assert_eq!(rule.select(&zeros).expect("all values"), 1, "{rule:?}: factors have a direction at least");
+        }
+    }
+
+    #[test]
+    fn rules_that_need_all_values_refuse_fewer() {
+        let largest = Spectrum::of_parts(array![8.0, 4.0], 81.0, 81.0, [10, 4], false);
+        for rule in [Rank::Effective, Rank::HardThreshold, Rank::Knee, Rank::NoiseLevel(0.1)] {
+            let refused = matches!(rule.select(&largest), Err(Error::NeedsAllSingularValues { .. }));
+            assert!(refused, "{rule:?}");
+        }
+        // Values that are not listed are no larger than the last, which is noise already.
+        let level = 6.0 / largest.hard_threshold_of_noise(1.0);
+        assert_eq!(Rank::NoiseLevel(level).select(&largest).expect("enough values"), 1);
+        assert_eq!(Rank::Energy(0.5).select(&largest).expect("any spectrum"), 1);
     }
 }

@@ -111,6 +111,14 @@ impl Spectrum {
         self.singular_values.len() >= self.shape[0].min(self.shape[1])
     }
 
+    /// The singular values, for a rule that needs all of them.
+    ///
+    /// # Errors
+    /// [`NeedsAllSingularValues`](Error::NeedsAllSingularValues).
+    pub(super) fn all_singular_values(&self, what: &'static str) -> Result<ArrayView1<'_, f64>> {
+        if self.is_complete() { Ok(self.singular_values()) } else { Err(Error::NeedsAllSingularValues { what }) }
+    }
+
     /// ‖E‖², the squared (weighted) Frobenius norm of the table.
     #[must_use]
     pub fn total_energy(&self) -> f64 {

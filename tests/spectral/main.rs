@@ -12,6 +12,7 @@ mod mean;
 mod plain;
 mod randomized;
 mod rank;
+mod rank_rules;
 mod routes;
 mod tables;
 mod weighted;
