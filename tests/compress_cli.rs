@@ -1,15 +1,14 @@
 //! The `compress` example as its users meet it: the program is run, and its files and messages are looked at.
 #![cfg(all(feature = "decompose", feature = "safetensors"))]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
+mod support;
+
+use std::{fs, path::PathBuf, process::Output};
 
 use factorized_embedding::io::safetensors::load_factors;
 use ndarray::{Array1, array};
 use ndarray_npy::{WritableElement, write_npy};
+use support::programs::{self, assert_contains, failed, succeeded};
 use tempfile::TempDir;
 
 const VOCAB_SIZE: usize = 200;
@@ -55,44 +54,7 @@ impl Files {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(program()).args(arguments).current_dir(self.folder.path()).output().expect("the program starts")
-    }
-}
-
-/// `cargo test` builds the examples beside the folder of the tests.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().expect("this test has a path");
-    let profile = test.parent().and_then(Path::parent).expect("tests lie in a folder of the profile's");
-    let program = profile.join("examples").join(format!("compress{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        program.is_file(),
-        "no {}: `cargo build --example compress` makes it, as `cargo test` does",
-        program.display()
-    );
-    program
-}
-
-fn succeeded(output: &Output) -> String {
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "failed: {stderr}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// The message of a run that has to fail.
-fn failed(output: &Output) -> String {
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success(), "did not fail");
-    assert!(output.status.code().is_some(), "ended by a signal");
-    assert!(stderr.starts_with("error: "), "{stderr}");
-    assert!(!stderr.contains("panicked"), "{stderr}");
-    assert!(output.stdout.is_empty(), "wrote results before it failed");
-    stderr
-}
-
-#[track_caller]
-fn assert_contains(text: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(text.contains(part), "{part:?} is not in {text:?}");
+        programs::run("compress", self.folder.path(), arguments)
     }
 }
 

@@ -5,7 +5,10 @@ use std::{path::PathBuf, str::FromStr};
 use clap::{ArgGroup, Parser};
 use factorized_embedding::{Rank, Shape, io::safetensors::MAX_HEADER_BYTES};
 
-use crate::{Result, job::Job, text::grouped};
+use crate::{
+    job::Job,
+    support::{Result, text::grouped},
+};
 
 const USAGE: &str = "\
 compress [--plot FILE]

@@ -13,12 +13,12 @@ use factorized_embedding::{
 };
 
 use crate::{
-    Result,
     arguments::Target,
-    frequencies, outputs,
-    plot::{self, curve::ErrorCurve},
-    progress,
-    text::{grouped, write_pairs},
+    curve::ErrorCurve,
+    support::{
+        Result, frequencies, outputs, plot, progress,
+        text::{grouped, write_pairs},
+    },
 };
 
 /// What the command line asks for.

@@ -5,16 +5,13 @@
 //! - With a safetensors file it compresses a table of that file: `cargo run --release --example compress -- --help`.
 
 mod arguments;
+mod curve;
 mod demo;
-mod frequencies;
 mod job;
-mod outputs;
-mod plot;
-mod progress;
-mod text;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::{
-    error::Error,
     io::{self, Write},
     process::ExitCode,
 };
@@ -22,22 +19,10 @@ use std::{
 use clap::Parser;
 
 use arguments::{Arguments, Task};
-
-/// Errors of several libraries meet here; all of them end as a line for the user.
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+use support::{Result, exit_code};
 
 fn main() -> ExitCode {
-    let mut out = io::stdout().lock();
-    match run(Arguments::parse(), &mut out) {
-        Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads the output has read enough.
-        Err(error) if is_broken_pipe(error.as_ref()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Nothing is left to tell when even the standard error is closed.
-            let _ = writeln!(io::stderr(), "error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(Arguments::parse(), &mut io::stdout().lock()))
 }
 
 fn run(arguments: Arguments, out: &mut impl Write) -> Result<()> {
@@ -45,8 +30,4 @@ fn run(arguments: Arguments, out: &mut impl Write) -> Result<()> {
         Task::Demo { plot } => demo::run(plot.as_deref(), out),
         Task::Compress(job) => job.run(out),
     }
-}
-
-fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

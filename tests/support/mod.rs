@@ -6,5 +6,6 @@ pub(crate) mod eigenvalues;
 pub(crate) mod factor_parts;
 pub(crate) mod files;
 pub(crate) mod output;
+pub(crate) mod programs;
 pub(crate) mod random;
 pub(crate) mod reference;

@@ -6,7 +6,7 @@
 use factorized_embedding::{Embedding, TokenId, Vocabulary};
 use ndarray::{Array2, Axis};
 
-use crate::Result;
+use crate::support::Result;
 
 /// Nearest words that are enough to find one that is none of the three in the question.
 const CANDIDATES: usize = 4;

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use factorized_embedding::{DenseEmbedding, Vocabulary, io::safetensors::load_table};
 
-use crate::{Result, frequencies};
+use crate::support::{Result, frequencies};
 
 /// Word vectors, their words, and what belongs to them.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use factorized_embedding::{DenseEmbedding, Embedding};
 use plotters::{coord::Shift, prelude::*};
 
 use super::{Measured, Method};
-use crate::{
+use crate::support::{
     plot::{
         BLUE, Drawn, FONT, Figure, GREY, TITLE_SIZE, VERMILION,
         series::{Chart, Look, Marker, draw_axes, draw_legend, draw_series},

@@ -17,7 +17,7 @@ use factorized_embedding::{
 };
 use ndarray::ArrayView2;
 
-use crate::{
+use crate::support::{
     Result, outputs, plot, progress,
     text::{Align, grouped, write_table},
 };

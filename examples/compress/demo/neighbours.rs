@@ -4,7 +4,7 @@ use std::io::Write;
 
 use factorized_embedding::{Embedding, TokenId, Vocabulary};
 
-use crate::{
+use crate::support::{
     Result,
     text::{Align, write_table},
 };

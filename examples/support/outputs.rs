@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::Result;
+use super::Result;
 
 /// Every output lies in a folder that is there, and no output is an input or another output.
 pub(crate) fn check<'a>(

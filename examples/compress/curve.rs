@@ -3,11 +3,13 @@
 use factorized_embedding::{Decomposition, Rank, Shape};
 use plotters::{coord::Shift, prelude::*};
 
-use super::{
-    BLUE, Drawn, FONT, Figure, GREY, LABEL_SIZE, TICK_SIZE, TITLE_SIZE, VERMILION,
-    series::{Look, Marker, draw_axes, draw_legend, draw_series},
+use crate::support::{
+    plot::{
+        BLUE, Drawn, FONT, Figure, GREY, LABEL_SIZE, TICK_SIZE, TITLE_SIZE, VERMILION,
+        series::{Look, Marker, draw_axes, draw_legend, draw_series},
+    },
+    text::{short_bytes, shortened},
 };
-use crate::text::short_bytes;
 
 /// Relative error against size, with the chosen rank marked.
 #[derive(Debug)]
@@ -42,17 +44,6 @@ impl ErrorCurve {
 fn add(sum: &mut f64, term: f64) -> f64 {
     *sum += term;
     *sum
-}
-
-/// A long name without its middle, so that it fits above the chart.
-fn shortened(name: &str) -> String {
-    const SIDE: usize = 38;
-    let characters: Vec<char> = name.chars().collect();
-    if characters.len() <= 2 * SIDE {
-        return name.to_owned();
-    }
-    let (start, end) = (&characters[..SIDE], &characters[characters.len() - SIDE..]);
-    start.iter().chain(&['…']).chain(end).collect()
 }
 
 impl Figure for ErrorCurve {

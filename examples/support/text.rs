@@ -61,3 +61,29 @@ pub(crate) fn short_bytes(bytes: f64) -> String {
     let rounded = (bytes / unit * 100.0).round() / 100.0;
     if rounded == 0.0 { "0".to_owned() } else { format!("{rounded} {name}") }
 }
+
+/// The words of a text in lines of at most `width` characters (one word at least).
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// A long name without its middle, so that it fits above the chart.
+pub(crate) fn shortened(name: &str) -> String {
+    const SIDE: usize = 38;
+    let characters: Vec<char> = name.chars().collect();
+    if characters.len() <= 2 * SIDE {
+        return name.to_owned();
+    }
+    let (start, end) = (&characters[..SIDE], &characters[characters.len() - SIDE..]);
+    start.iter().chain(&['…']).chain(end).collect()
+}

@@ -1,6 +1,5 @@
 //! Figures as PNG and SVG files.
 
-pub(crate) mod curve;
 pub(crate) mod series;
 
 use std::{fmt::Display, path::Path};
@@ -8,7 +7,7 @@ use std::{fmt::Display, path::Path};
 use epaint_default_fonts::UBUNTU_LIGHT;
 use plotters::{coord::Shift, prelude::*, style::register_font};
 
-use crate::Result;
+use crate::support::Result;
 
 /// The font of all text. It is registered under the names that an SVG viewer is to try in turn.
 pub(crate) const FONT: &str = "Ubuntu, Arial, Helvetica, sans-serif";
@@ -18,6 +17,7 @@ pub(crate) const TICK_SIZE: u32 = 25;
 
 // Colours that people with any kind of colour vision can tell apart (Okabe & Ito 2008).
 pub(crate) const BLUE: RGBColor = RGBColor(0, 114, 178);
+pub(crate) const GREEN: RGBColor = RGBColor(0, 158, 115);
 pub(crate) const VERMILION: RGBColor = RGBColor(213, 94, 0);
 pub(crate) const GREY: RGBColor = RGBColor(110, 110, 110);
 

@@ -6,7 +6,7 @@ use factorized_embedding::RowWeights;
 use ndarray::Array1;
 use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
 
-use crate::{Result, text::grouped};
+use super::{Result, text::grouped};
 
 /// The numbers of the file plus `smoothing`, one for each row.
 pub(crate) fn row_weights(path: &Path, vocab_size: usize, smoothing: f64) -> Result<RowWeights> {

@@ -3,7 +3,7 @@
 use plotters::{coord::types::RangedCoordf64, element::DashedPathElement, prelude::*};
 
 use super::{Drawn, FONT, GREY, LABEL_SIZE, TICK_SIZE};
-use crate::text::short_bytes;
+use crate::support::text::short_bytes;
 
 /// A chart of numbers against numbers.
 pub(crate) type Chart<'a, DB> = ChartContext<'a, DB, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
