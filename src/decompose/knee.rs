@@ -8,8 +8,8 @@ pub(super) const KNEE: &str = "the knee";
 
 impl Spectrum {
     /// The knee of the curve of relative error against rank: the rank where the curve lies farthest below the straight line
-    /// (its chord) from rank 0 to the last rank. Before it, a direction takes more off the error than directions do on
-    /// average; after it, less.
+    /// (its chord) from rank 0 to the last rank. Just before it, a direction takes more off the error than directions do on
+    /// average; just after it, less.
     ///
     /// It is the knee of Satopaa et al. 2011, "Finding a 'kneedle' in a haystack", §III, for a convex decreasing curve: rank
     /// and error are brought to \[0, 1\] and the largest 1 − rank − error counts. The curve is exact here and has no noise, so
@@ -18,8 +18,9 @@ impl Spectrum {
     /// `None` where the curve is nowhere below the chord by more than rounding: for a straight curve, for one that bends the
     /// other way (singular values that are all the same), for a single value, and for a table of zeros.
     ///
-    /// The knee describes the shape of a curve. It knows nothing of bytes, nor of the error that a model can bear, and it
-    /// moves with the scale that the error is drawn in: that of energy bends earlier.
+    /// The knee describes the shape of a curve. It knows nothing of bytes, nor of the error that a model can bear. The errors
+    /// of trained tables fall steeply at first, hardly bend in the middle, and fall steeply again at the end: the knee then
+    /// only says where the steep beginning ends.
     ///
     /// # Errors
     /// [`NeedsAllSingularValues`](crate::Error::NeedsAllSingularValues): the chord ends at the last rank.
