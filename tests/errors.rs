@@ -6,7 +6,9 @@ mod support;
 use std::error::Error as _;
 
 use factorized_embedding::{
-    AlternatingLeastSquares, ArrayRows, Bags, BlockFactors, BlockwiseEmbedding, Decompose, DenseEmbedding, Dtype, Embedding, Error, FactorizedEmbedding, Factors, GramAccumulator, MeanRemoval, Observations, Pooling, RandomizedSvd, Rank, Result, RowBlocks, RowWeights, Shape, TokenCounts, TruncatedSvd, Vocabulary,
+    AlternatingLeastSquares, ArrayRows, Bags, BlockFactors, BlockwiseEmbedding, Decompose, DenseEmbedding, Dtype,
+    Embedding, Error, FactorizedEmbedding, Factors, GramAccumulator, MeanRemoval, Observations, Pooling, RandomizedSvd,
+    Rank, Result, RowBlocks, RowWeights, Shape, TokenCounts, TruncatedSvd, Vocabulary,
     io::safetensors::{load_factors, load_table, save_factors},
     token_ids,
 };

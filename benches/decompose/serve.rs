@@ -21,7 +21,9 @@ pub(crate) fn serve(arguments: &[String]) {
         let start = Instant::now();
         let decomposition = decompose.decompose(table.view()).expect("a finite table");
         let seconds = start.elapsed().as_secs_f64();
-        println!("{seconds} {}", decomposition.relative_error);
-        io::stdout().flush().expect("somebody who listens");
+        let mut out = io::stdout().lock();
+        writeln!(out, "{seconds} {}", decomposition.relative_error)
+            .and_then(|()| out.flush())
+            .expect("somebody who listens");
     }
 }

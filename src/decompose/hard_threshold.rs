@@ -9,7 +9,7 @@ pub(super) const HARD_THRESHOLD: &str = "the hard threshold";
 impl Spectrum {
     /// The optimal hard threshold τ for singular values when nothing is known about the noise: ω(β) times their median, with
     /// β the shorter side of the table over the longer one (Gavish & Donoho 2014, "The optimal hard threshold for singular
-    /// values is 4/√3", §II-D). For a square table ω is 2.858.
+    /// values is 4/√3"). For a square table ω is 2.858.
     ///
     /// If the table is a matrix of low rank plus white noise (independent entries of mean 0 and one variance), then keeping
     /// the singular values above τ gives the smallest mean squared error to the matrix without its noise, of all thresholds,
@@ -42,7 +42,7 @@ impl Spectrum {
     }
 
     /// The optimal hard threshold for singular values under white noise of a known standard deviation: λ(β)·√n times it, with
-    /// n the longer side of the table and β the shorter side over n (Gavish & Donoho 2014, equations 10 and 11). For a square
+    /// n the longer side of the table and β the shorter side over n (Gavish & Donoho 2014). For a square
     /// table λ is 4/√3.
     ///
     /// Rounding entries to a grid of a fixed step, for one, is about such a noise, of step / √12.

@@ -11,7 +11,7 @@ impl Spectrum {
     /// (its chord) from rank 0 to the last rank. Just before it, a direction takes more off the error than directions do on
     /// average; just after it, less.
     ///
-    /// It is the knee of Satopaa et al. 2011, "Finding a 'kneedle' in a haystack", §III, for a convex decreasing curve: rank
+    /// It is the knee of Satopaa et al. 2011, "Finding a 'kneedle' in a haystack", for a convex decreasing curve: rank
     /// and error are brought to \[0, 1\] and the largest 1 − rank − error counts. The curve is exact here and has no noise, so
     /// that nothing is smoothed and no sensitivity has to be chosen; of equal distances the smaller rank is taken.
     ///
