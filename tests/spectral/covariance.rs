@@ -27,7 +27,7 @@ fn the_error_of_the_logits_is_the_least_possible() {
         let row_weights = RowWeights::new(if weighted { weights.clone() } else { vec![1.0; 200] }).expect("weights");
         let vector = row_weights.to_vec();
         let optimum = optimal_errors(&eigenvalues(gram(logits.mapv(|x| x as f32).view(), Some(&vector))));
-        for rank in 1..=9 {
+        for (rank, &optimum) in optimum.iter().enumerate().skip(1) {
             for route in [SvdRoute::Qr, SvdRoute::Gram] {
                 let svd = TruncatedSvd::new(Rank::Fixed(rank))
                     .with_route(route)
@@ -40,7 +40,7 @@ fn the_error_of_the_logits_is_the_least_possible() {
                 };
                 let error = (energy(&(&logits - &approximation)) / energy(&logits)).sqrt();
                 // The logits of the optimum are rounded to f32, the factors too.
-                assert!((error - optimum[rank]).abs() < 1e-5, "rank {rank}, {route:?}: {error}, not {}", optimum[rank]);
+                assert!((error - optimum).abs() < 1e-5, "rank {rank}, {route:?}: {error}, not {optimum}");
                 let reported = decomposition.weighted_relative_error.expect("a covariance");
                 assert!((reported - error).abs() < 1e-6, "rank {rank}, {route:?}: reported {reported}, not {error}");
                 assert!((decomposition.spectrum.error_at(rank) - error).abs() < 1e-6);
