@@ -1,25 +1,32 @@
 //! The part of the factors that all rows share.
 
-use std::{fmt, ops::Range};
+use std::{cell::Cell, fmt, ops::Range};
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
 
 use super::{
     ColumnCovariance, Decomposition, Spectrum,
     parallel::map_in_order,
-    passes::{check_finite, for_each_block},
+    passes::{check_finite, for_each_block, with_scaled_rows},
 };
 use crate::{
     Error, Factors, Isa, Result, RowBlocks, RowWeights, Shape,
     embedding::check,
-    kernel::{self, PackedProjection},
+    kernel::{
+        self, PackedProjection,
+        scratch::{self, Scratch},
+    },
     linalg::{self, RightSvd},
     reconstruction::{RelativeError, RowError},
     rows::Numbers,
 };
 
-/// Rows of U that are computed together.
+/// Rows of U that are given on together.
 const BLOCK_ROWS: usize = 512;
+/// How many such blocks of each thread wait for each other.
+const PER_THREAD: usize = 4;
+/// Rows that are computed together, while they are in the cache.
+const TOGETHER: usize = 128;
 
 /// All factors of a table but U: V, D, the bias, and what makes a row of U from a row of the table.
 ///
@@ -60,6 +67,11 @@ pub(super) struct Parts {
     pub(super) mean: Option<Array1<f64>>,
     pub(super) covariance: Option<ColumnCovariance>,
     pub(super) spectrum: Spectrum,
+}
+
+thread_local! {
+    static WIDE_U: Scratch<Vec<f64>> = const { Cell::new(Vec::new()) };
+    static APPROXIMATIONS: Scratch<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 /// Relative errors, plain and in the norm that was minimised.
@@ -160,7 +172,7 @@ impl Basis {
         check_finite(rows, 0)?;
         let mut computed = Vec::new();
         let compute = |range| self.compute(rows.slice(s![range, ..]));
-        map_in_order(rows.nrows(), BLOCK_ROWS, compute, |u| {
+        map_in_order(rows.nrows(), BLOCK_ROWS, PER_THREAD, compute, |u| {
             if u.iter().any(|value| !value.is_finite()) {
                 return Err(too_large());
             }
@@ -174,11 +186,23 @@ impl Basis {
     }
 
     fn compute(&self, rows: ArrayView2<'_, f32>) -> Array2<f32> {
-        let mut u = linalg::product(rows.mapv(f64::from).view(), self.coordinates.view());
-        if self.bias.is_some() {
-            u -= &self.offset;
+        let mut u = Array2::zeros((rows.nrows(), self.v.nrows()));
+        for (rows, mut u) in rows.axis_chunks_iter(Axis(0), TOGETHER).zip(u.axis_chunks_iter_mut(Axis(0), TOGETHER)) {
+            scratch::with(&WIDE_U, |wide| {
+                wide.resize(u.len(), 0.0);
+                let Ok(mut wide) = ArrayViewMut2::from_shape(u.raw_dim(), wide) else {
+                    unreachable!("a number for each of U")
+                };
+                with_scaled_rows(rows, None, |rows| {
+                    linalg::product_into(rows, self.coordinates.view(), wide.view_mut())
+                });
+                if self.bias.is_some() {
+                    wide -= &self.offset;
+                }
+                u.zip_mut_with(&wide, |u, &wide| *u = wide as f32);
+            });
         }
-        u.mapv(|value| value as f32)
+        u
     }
 
     /// The second half of a decomposition, in memory: U and the errors.
@@ -241,7 +265,7 @@ impl Basis {
                 let errors = self.errors(rows, &u, weights.map(|weights| &weights[range.clone()]), &projection);
                 (first + range.start, u, errors)
             };
-            map_in_order(block.nrows(), BLOCK_ROWS, work, |(first_row, u, more)| {
+            map_in_order(block.nrows(), BLOCK_ROWS, PER_THREAD, work, |(first_row, u, more)| {
                 if u.iter().any(|value| !value.is_finite()) {
                     check_finite(block, first)?;
                     return Err(too_large());
@@ -266,26 +290,35 @@ impl Basis {
         weights: Option<&[f64]>,
         projection: &PackedProjection,
     ) -> Errors {
-        let mut approximations = Array2::zeros(rows.raw_dim());
-        let numbers = Numbers::F32(u.as_slice().unwrap_or_default());
-        kernel::project(Isa::best(), numbers, None, projection, &mut approximations.view_mut());
         let mut errors = Errors::default();
-        for (i, (row, approximation)) in rows.rows().into_iter().zip(approximations.rows()).enumerate() {
-            let weight = weights.map_or(1.0, |weights| weights[i]);
-            let error = RowError::new(row, approximation);
-            errors.plain.add_row(error, 1.0);
-            if self.covariance.is_none() {
-                errors.weighted.add_row(error, weight);
-            }
-        }
-        if let Some(covariance) = &self.covariance {
-            let rows = rows.mapv(f64::from);
-            let residuals = &rows - &approximations.mapv(f64::from);
-            let [rows, residuals] = [rows, residuals].map(|rows| linalg::product(rows.view(), covariance.root()));
-            for (i, (row, residual)) in rows.rows().into_iter().zip(residuals.rows()).enumerate() {
-                let weight = weights.map_or(1.0, |weights| weights[i]);
-                errors.weighted.add_row(RowError { residual: residual.dot(&residual), total: row.dot(&row) }, weight);
-            }
+        let weight = |i: usize| weights.map_or(1.0, |weights| weights[i]);
+        let chunks = rows.axis_chunks_iter(Axis(0), TOGETHER).zip(u.axis_chunks_iter(Axis(0), TOGETHER));
+        for (first, (rows, u)) in (0..).step_by(TOGETHER).zip(chunks) {
+            scratch::with(&APPROXIMATIONS, |approximations| {
+                approximations.resize(rows.len(), 0.0);
+                let Ok(mut approximations) = ArrayViewMut2::from_shape(rows.raw_dim(), approximations) else {
+                    unreachable!("a number for each of the rows")
+                };
+                let numbers = Numbers::F32(u.to_slice().unwrap_or_default());
+                kernel::project(Isa::best(), numbers, None, projection, &mut approximations);
+                for (i, (row, approximation)) in rows.rows().into_iter().zip(approximations.rows()).enumerate() {
+                    let error = RowError::new(row, approximation);
+                    errors.plain.add_row(error, 1.0);
+                    if self.covariance.is_none() {
+                        errors.weighted.add_row(error, weight(first + i));
+                    }
+                }
+                if let Some(covariance) = &self.covariance {
+                    let rows = rows.mapv(f64::from);
+                    let residuals = &rows - &approximations.mapv(f64::from);
+                    let [rows, residuals] =
+                        [rows, residuals].map(|rows| linalg::product(rows.view(), covariance.root()));
+                    for (i, (row, residual)) in rows.rows().into_iter().zip(residuals.rows()).enumerate() {
+                        let error = RowError { residual: residual.dot(&residual), total: row.dot(&row) };
+                        errors.weighted.add_row(error, weight(first + i));
+                    }
+                }
+            });
         }
         errors
     }

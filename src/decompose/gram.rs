@@ -11,7 +11,7 @@ use super::{
     moments::Root,
     objective::Objective,
     parallel::map_in_order,
-    passes::{check_finite, for_each_block, scaled_rows},
+    passes::{check_finite, for_each_block, with_scaled_rows},
 };
 use crate::{
     Error, Result, RowBlocks, RowWeights,
@@ -138,7 +138,7 @@ impl GramAccumulator {
             let rows = block.slice(s![range.clone(), ..]);
             self.sums(rows, weights.map(|weights| &weights[range]))
         };
-        map_in_order(block.nrows(), BLOCK_ROWS, work, |(weight, sum, gram)| {
+        map_in_order(block.nrows(), BLOCK_ROWS, 1, work, |(weight, sum, gram)| {
             added.weight += weight;
             added.sum += &sum;
             added.gram += &gram;
@@ -244,19 +244,16 @@ impl GramAccumulator {
     /// Σ w, Σ w·e and the lower triangle of Σ w·eᵀ·e.
     fn sums(&self, rows: ArrayView2<'_, f32>, weights: Option<&[f64]>) -> (f64, Array1<f64>, Array2<f64>) {
         let weight = weights.map_or(rows.nrows() as f64, |weights| weights.iter().sum());
-        match self.products {
-            Products::F64 => {
-                let scaled = scaled_rows(rows, weights);
-                (weight, weighted_sum(&scaled, weights), linalg::gram(scaled.view()))
+        let (sum, gram) = match (self.products, weights) {
+            (Products::F64, _) => {
+                with_scaled_rows(rows, weights, |rows| (weighted_sum(rows, weights), linalg::gram(rows)))
             }
-            Products::F32 => {
-                let narrow = match weights {
-                    Some(_) => scaled_rows(rows, weights).mapv(|value| value as f32),
-                    None => rows.as_standard_layout().into_owned(),
-                };
-                (weight, weighted_sum(&narrow, weights), linalg::gram(narrow.view()).mapv(f64::from))
-            }
-        }
+            (Products::F32, None) => (weighted_sum(rows, None), linalg::gram(rows).mapv(f64::from)),
+            (Products::F32, Some(_)) => with_scaled_rows(rows, weights, |rows| {
+                (weighted_sum(rows, weights), linalg::gram(rows.mapv(|value| value as f32).view()).mapv(f64::from))
+            }),
+        };
+        (weight, sum, gram)
     }
 
     fn is_finite(&self) -> bool {
@@ -266,7 +263,7 @@ impl GramAccumulator {
 }
 
 /// Σ √w · (√w·e), in `f64`.
-fn weighted_sum<T: Number + Into<f64>>(scaled: &Array2<T>, weights: Option<&[f64]>) -> Array1<f64> {
+fn weighted_sum<T: Number + Into<f64>>(scaled: ArrayView2<'_, T>, weights: Option<&[f64]>) -> Array1<f64> {
     let mut sum = Array1::<f64>::zeros(scaled.ncols());
     for (i, row) in scaled.rows().into_iter().enumerate() {
         let factor = weights.map_or(1.0, |weights| weights[i].sqrt());

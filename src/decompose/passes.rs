@@ -1,8 +1,14 @@
 //! Passes over the rows of a table.
 
-use ndarray::{Array2, ArrayView2};
+use std::cell::Cell;
 
-use crate::{Error, Result, RowBlocks, embedding::check};
+use ndarray::ArrayView2;
+
+use crate::{
+    Error, Result, RowBlocks,
+    embedding::check,
+    kernel::scratch::{self, Scratch},
+};
 
 /// Calls `work` with every block of a table, the number of its first row and the weights of its rows.
 ///
@@ -32,15 +38,33 @@ pub(super) fn for_each_block(
     if first == vocab_size { Ok(()) } else { Err(mismatch(first, dim)) }
 }
 
-/// Rows in `f64`, each times the square root of its weight.
-pub(super) fn scaled_rows(rows: ArrayView2<'_, f32>, weights: Option<&[f64]>) -> Array2<f64> {
-    let mut scaled = rows.mapv(f64::from);
-    if let Some(weights) = weights {
-        for (mut row, weight) in scaled.rows_mut().into_iter().zip(weights) {
-            row *= weight.sqrt();
+thread_local! {
+    static WIDENED: Scratch<Vec<f64>> = const { Cell::new(Vec::new()) };
+}
+
+/// Calls `work` with rows in `f64`, each times the square root of its weight, in memory that the thread keeps.
+pub(super) fn with_scaled_rows<T>(
+    rows: ArrayView2<'_, f32>,
+    weights: Option<&[f64]>,
+    work: impl FnOnce(ArrayView2<'_, f64>) -> T,
+) -> T {
+    scratch::with(&WIDENED, |numbers| {
+        numbers.clear();
+        for (i, row) in rows.rows().into_iter().enumerate() {
+            match (row.as_slice(), weights) {
+                (Some(row), None) => numbers.extend(row.iter().map(|&value| f64::from(value))),
+                (None, None) => numbers.extend(row.iter().map(|&value| f64::from(value))),
+                (_, Some(weights)) => {
+                    let factor = weights[i].sqrt();
+                    numbers.extend(row.iter().map(|&value| factor * f64::from(value)));
+                }
+            }
         }
-    }
-    scaled
+        match ArrayView2::from_shape(rows.raw_dim(), numbers) {
+            Ok(rows) => work(rows),
+            Err(_) => unreachable!("a number for each of the rows"),
+        }
+    })
 }
 
 /// # Errors

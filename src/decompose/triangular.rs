@@ -33,7 +33,7 @@ pub(super) fn factorize(rows: &mut dyn RowBlocks, weights: Option<&[f64]>) -> Re
             let weights = weights.map(|weights| &weights[range.clone()]);
             linalg::triangular_factor(weighted_rows(block.slice(s![range, ..]), weights).view())
         };
-        map_in_order(block.nrows(), block_rows, work, |factor| {
+        map_in_order(block.nrows(), block_rows, 1, work, |factor| {
             factors.push(factor);
             // Seldom, but so that they stay in proportion to dim².
             if factors.len() > ASPECT {

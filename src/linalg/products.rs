@@ -8,7 +8,7 @@ use faer::{
     },
     traits::RealField,
 };
-use ndarray::{Array2, ArrayView2, LinalgScalar};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, LinalgScalar};
 
 /// What matrices are made of.
 pub(crate) trait Number: RealField + LinalgScalar + Copy {}
@@ -24,6 +24,19 @@ pub(crate) fn product<T: Number>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>) -> 
 /// Aᵀ · B, \[k × m\]ᵀ · \[k × n\].
 pub(crate) fn transposed_product<T: Number>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>) -> Array2<T> {
     multiply(a, b, true)
+}
+
+/// [`product`] into an array of the caller's \[m × n\].
+pub(crate) fn product_into<T: Number>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, mut out: ArrayViewMut2<'_, T>) {
+    let (a, b) = (a.as_standard_layout(), b.as_standard_layout());
+    let (rows, columns) = out.dim();
+    match out.as_slice_mut() {
+        Some(out) => {
+            let out = MatMut::from_row_major_slice_mut(out, rows, columns);
+            matmul(out, Accum::Replace, row_major(&a), row_major(&b), T::one(), Par::Seq);
+        }
+        None => out.assign(&product(a.view(), b.view())),
+    }
 }
 
 fn multiply<T: Number>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, transposed: bool) -> Array2<T> {

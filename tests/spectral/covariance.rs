@@ -27,7 +27,7 @@ fn the_error_of_the_logits_is_the_least_possible() {
         let row_weights = RowWeights::new(if weighted { weights.clone() } else { vec![1.0; 200] }).expect("weights");
         let vector = row_weights.to_vec();
         let optimum = optimal_errors(&eigenvalues(gram(logits.mapv(|x| x as f32).view(), Some(&vector))));
-        for (rank, &optimum) in optimum.iter().enumerate().skip(1) {
+        for (rank, &optimum) in optimum.iter().enumerate().take(10).skip(1) {
             for route in [SvdRoute::Qr, SvdRoute::Gram] {
                 let svd = TruncatedSvd::new(Rank::Fixed(rank))
                     .with_route(route)

@@ -191,7 +191,7 @@ fn svd_of_rows(u: &Array2<f64>, scales: &Array1<f64>, row_weights: Option<&[f64]
         triangular_factor(scaled.view())
     };
     let mut factors = Vec::new();
-    map_in_order(u.nrows(), PART_ROWS, part, |factor| {
+    map_in_order(u.nrows(), PART_ROWS, 1, part, |factor| {
         factors.push(factor);
         if factors.len() > STACKED {
             factors = vec![combine(&factors)];

@@ -129,7 +129,7 @@ impl Problem for Known<'_> {
             }
             errors
         };
-        map_in_order(u.nrows(), BLOCK_ROWS, of_rows, |part| {
+        map_in_order(u.nrows(), BLOCK_ROWS, 1, of_rows, |part| {
             errors.add(part);
             Ok(())
         })?;

@@ -101,7 +101,7 @@ impl Problem for Whole<'_> {
             (gram, images)
         };
         let (mut gram, mut images) = zero();
-        map_in_order(n, PART_ROWS, sums, |part| {
+        map_in_order(n, PART_ROWS, 1, sums, |part| {
             gram += &part.0;
             images += &part.1;
             Ok(())
@@ -121,7 +121,7 @@ impl Problem for Whole<'_> {
             }
             errors
         };
-        map_in_order(self.table.nrows(), BLOCK_ROWS, of_rows, |part| {
+        map_in_order(self.table.nrows(), BLOCK_ROWS, 1, of_rows, |part| {
             errors.add(part);
             Ok(())
         })?;

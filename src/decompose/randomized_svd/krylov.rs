@@ -10,7 +10,7 @@ use crate::{
     ColumnCovariance, Error, Products, Result, RowBlocks,
     decompose::{
         parallel::map_in_order,
-        passes::{check_finite, for_each_block, scaled_rows},
+        passes::{check_finite, for_each_block, with_scaled_rows},
     },
     linalg::{self, Eigen, Number, RightSvd},
 };
@@ -163,14 +163,20 @@ impl<'a> Krylov<'a> {
         for_each_block(self.rows, self.weights, |first, block, weights| {
             let work = |range: Range<usize>| {
                 let weights = weights.map(|weights| &weights[range.clone()]);
-                let scaled = scaled_rows(block.slice(s![range, ..]), weights);
-                let images = match self.products {
-                    Products::F64 => twice(scaled.view(), rooted.view()),
-                    Products::F32 => twice(scaled.mapv(|value| value as f32).view(), narrow.view()),
-                };
-                (images, first_pass.then(|| Totals::of(&scaled, weights, root)))
+                let rows = block.slice(s![range, ..]);
+                let totals = |rows: ArrayView2<'_, f64>| first_pass.then(|| Totals::of(rows, weights, root));
+                match (self.products, weights) {
+                    // Nothing to widen, once the totals are known.
+                    (Products::F32, None) if !first_pass => (twice(rows, narrow.view()), None),
+                    (Products::F32, _) => with_scaled_rows(rows, weights, |rows| {
+                        (twice(rows.mapv(|value| value as f32).view(), narrow.view()), totals(rows))
+                    }),
+                    (Products::F64, _) => {
+                        with_scaled_rows(rows, weights, |rows| (twice(rows, rooted.view()), totals(rows)))
+                    }
+                }
             };
-            map_in_order(block.nrows(), BLOCK_ROWS, work, |(more, sums)| {
+            map_in_order(block.nrows(), BLOCK_ROWS, 4, work, |(more, sums)| {
                 images += &more;
                 if let Some(sums) = sums {
                     if !sums.energy.is_finite() {
@@ -214,10 +220,10 @@ fn norms(columns: ArrayView2<'_, f64>) -> impl Iterator<Item = f64> {
 
 impl Totals {
     /// Of rows times √w.
-    fn of(scaled: &Array2<f64>, weights: Option<&[f64]>, root: Option<ArrayView2<'_, f64>>) -> Self {
-        let squares = |rows: &Array2<f64>| rows.rows().into_iter().map(|row| row.dot(&row)).sum();
+    fn of(scaled: ArrayView2<'_, f64>, weights: Option<&[f64]>, root: Option<ArrayView2<'_, f64>>) -> Self {
+        let squares = |rows: ArrayView2<'_, f64>| rows.rows().into_iter().map(|row| row.dot(&row)).sum();
         let energy = match root {
-            Some(root) => squares(&linalg::product(scaled.view(), root)),
+            Some(root) => squares(linalg::product(scaled, root).view()),
             None => squares(scaled),
         };
         let mut sum = Array1::zeros(scaled.ncols());
