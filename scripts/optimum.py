@@ -15,7 +15,15 @@ TOLERANCE = 1e-5
 
 def compress(example, table, tensor, rank, out, *options):
     """Runs the example, and returns what the system says it used: what is measured is what the command line writes."""
-    command = [example, table, "--tensor", tensor, "--rank", rank, "--out", out, *options]
+    return run([example, table, "--tensor", tensor, "--rank", rank, "--out", out, *options])
+
+
+def compress_within(example, table, tensor, size, out, *options):
+    """The same for a file of at most so many bytes."""
+    return run([example, table, "--tensor", tensor, "--bytes", size, "--out", out, *options])
+
+
+def run(command):
     process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:

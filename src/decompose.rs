@@ -2,6 +2,7 @@
 
 mod als;
 mod basis;
+mod blockwise;
 mod column_covariance;
 mod effective_rank;
 mod gram;
@@ -25,6 +26,7 @@ use ndarray::ArrayView2;
 
 pub use als::{AlternatingLeastSquares, Observations};
 pub use basis::{Basis, ProjectionErrors};
+pub use blockwise::{BlockwiseSvd, RowGroups};
 pub use column_covariance::ColumnCovariance;
 pub use gram::{GramAccumulator, Products};
 pub use mean::MeanRemoval;

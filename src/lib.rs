@@ -126,8 +126,9 @@ mod vocabulary;
 
 #[cfg(feature = "decompose")]
 pub use decompose::{
-    AlternatingLeastSquares, Basis, ColumnCovariance, Decompose, Decomposition, GramAccumulator, MeanRemoval,
-    Observations, Products, ProjectionErrors, RandomizedSvd, Rank, Spectrum, SvdRoute, TruncatedSvd,
+    AlternatingLeastSquares, Basis, BlockwiseSvd, ColumnCovariance, Decompose, Decomposition, GramAccumulator,
+    MeanRemoval, Observations, Products, ProjectionErrors, RandomizedSvd, Rank, RowGroups, Spectrum, SvdRoute,
+    TruncatedSvd,
 };
 pub use embedding::{Bags, Embedding, EmbeddingExt, Pooling, TokenId, TopK, token_ids};
 pub use error::{Error, Result};

@@ -4,9 +4,10 @@
 use std::fmt::Debug;
 
 use factorized_embedding::{
-    AlternatingLeastSquares, ArrayRows, Bags, BlockFactors, BlockwiseEmbedding, ChainedRows, Decompose, Decomposition,
-    DenseEmbedding, Dtype, Embedding, EmbeddingExt, Error, FactorizedEmbedding, Factors, IteratorRows, Observations,
-    Pooling, Rank, Result, RowBlocks, RowWeights, Shape, TokenCounts, TopK, TruncatedSvd, Vocabulary,
+    AlternatingLeastSquares, ArrayRows, Bags, BlockFactors, BlockwiseEmbedding, BlockwiseSvd, ChainedRows, Decompose,
+    Decomposition, DenseEmbedding, Dtype, Embedding, EmbeddingExt, Error, FactorizedEmbedding, Factors, IteratorRows,
+    Observations, Pooling, Rank, Result, RowBlocks, RowGroups, RowWeights, Shape, TokenCounts, TopK, TruncatedSvd,
+    Vocabulary,
     evaluate::{Comparison, Cost, Evaluator},
     io::safetensors::{FactorsWriter, SafetensorsRows},
 };
@@ -24,6 +25,8 @@ fn every_type_can_be_sent_to_and_shared_between_threads() {
     check::<Bags<'_>>();
     check::<BlockFactors>();
     check::<BlockwiseEmbedding>();
+    check::<BlockwiseSvd>();
+    check::<Decomposition<BlockFactors>>();
     check::<ArrayRows<'_>>();
     check::<Bags<'_>>();
     check::<ChainedRows<Box<dyn RowBlocks + Send + Sync>>>();
@@ -43,6 +46,7 @@ fn every_type_can_be_sent_to_and_shared_between_threads() {
     check::<factorized_embedding::io::npy::NpyRows>();
     check::<Pooling>();
     check::<Rank>();
+    check::<RowGroups>();
     check::<RowWeights>();
     check::<SafetensorsRows>();
     check::<Shape>();
@@ -68,11 +72,14 @@ fn every_type_can_be_copied_and_compared_where_that_makes_sense() {
     large::<BlockFactors>();
     large::<AlternatingLeastSquares>();
     large::<ArrayRows<'_>>();
+    large::<BlockwiseSvd>();
     large::<ChainedRows<ArrayRows<'_>>>();
     large::<Comparison>();
     large::<Decomposition>();
+    large::<Decomposition<BlockFactors>>();
     large::<Factors>();
     large::<Observations>();
+    large::<RowGroups>();
     large::<RowWeights>();
     large::<TokenCounts>();
     large::<TopK>();
@@ -156,6 +163,14 @@ fn large_things_print_their_shapes() {
     let weights = RowWeights::new(vec![1.0; 2000]).and_then(|weights| weights.with_smoothing(0.5)).expect("positive");
     assert_short("RowWeights(2000 counts, smoothing 0.5, exponent 1)", &weights);
     assert_short("TokenCounts(2000 ids)", &TokenCounts::new(2000).expect("a vocabulary"));
+    let groups = RowGroups::by_frequency(&weights, 6).expect("a number of groups");
+    assert_short("RowGroups(2000 rows in 6 groups)", &groups);
+    let method = BlockwiseSvd::new(groups, 2076);
+    assert_short(
+        "BlockwiseSvd { groups: RowGroups(2000 rows in 6 groups), byte_budget: 2076, row_weights: None, max_rounds: 0, \
+         mean_removal: Never }",
+        &method,
+    );
     assert_short("Vocabulary(2 words)", &Vocabulary::new(["a", "b"]).expect("two different words"));
     let svd = TruncatedSvd::new(Rank::Fixed(1)).with_row_weights(weights);
     let decomposition = svd.decompose(Array2::zeros((2000, 4)).view()).expect("a finite table");

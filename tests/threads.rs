@@ -67,6 +67,29 @@ fn threads_change_nothing_blockwise() {
     check("blockwise", &layer.with_padding_id(11).expect("an id of the vocabulary"));
 }
 
+#[cfg(feature = "decompose")]
+#[test]
+fn threads_change_nothing_about_groups_of_rows() {
+    use factorized_embedding::{BlockwiseSvd, Decompose, MeanRemoval, RowGroups, RowWeights};
+
+    let (vocab_size, dim) = (6000, 20);
+    let table = random::normal((vocab_size, dim), 7);
+    let counts: Vec<f64> = (0..vocab_size).map(|id| 1000.0 / (1.0 + id as f64)).collect();
+    let weights = RowWeights::new(counts).expect("positive counts");
+    let groups = RowGroups::by_frequency(&weights, 4).expect("a number of groups");
+    let method = BlockwiseSvd::new(groups, vocab_size * dim).with_row_weights(weights);
+    let method = method.with_mean_removal(MeanRemoval::Always).with_refinement(2);
+    let decompose = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
+        pool.install(|| method.decompose(table.view()).expect("a finite table"))
+    };
+    let alone = decompose(1);
+    assert!(!alone.losses.is_empty());
+    for threads in [2, 3, 7] {
+        assert_eq!(decompose(threads), alone, "{threads} threads");
+    }
+}
+
 /// The norms of a layer's rows are computed when they are first asked for: here on a thread outside the pool, which needs the
 /// pool's threads for it while all of them ask for the norms themselves. If they waited for each other, this would not end.
 #[test]

@@ -21,10 +21,12 @@ pub struct Spectrum {
     shape: [usize; 2],
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Bytes {
-    fixed: usize,
-    per_direction: usize,
+#[derive(Clone, Debug, PartialEq)]
+enum Bytes {
+    /// Every direction takes as many.
+    Equal { fixed: usize, per_direction: usize },
+    /// Directions of groups of rows: the bytes of the first rank of them, for rank = 0..=len.
+    OfBlocks(Vec<usize>),
 }
 
 impl Spectrum {
@@ -72,7 +74,25 @@ impl Spectrum {
         let unlisted_energy = if all { 0.0 } else { (decomposed_energy - listed).max(0.0) };
         let per_direction = vocab_size.saturating_add(dim).saturating_add(1).saturating_mul(size_of::<f32>());
         let fixed = if has_bias { dim * size_of::<f32>() } else { 0 };
-        Self { singular_values, unlisted_energy, total_energy, bytes: Bytes { fixed, per_direction }, shape }
+        Self { singular_values, unlisted_energy, total_energy, bytes: Bytes::Equal { fixed, per_direction }, shape }
+    }
+
+    /// The spectrum of groups of rows: singular values of all groups, in any order, each with the bytes of its direction.
+    pub(super) fn of_blocks(
+        mut directions: Vec<(f64, usize)>,
+        total_energy: f64,
+        fixed_bytes: usize,
+        shape: [usize; 2],
+    ) -> Self {
+        // Stable: of equal values that of the lower group first.
+        directions.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        let mut bytes = vec![fixed_bytes];
+        bytes.extend(directions.iter().scan(fixed_bytes, |sum, (_, bytes)| {
+            *sum = sum.saturating_add(*bytes);
+            Some(*sum)
+        }));
+        let singular_values = directions.into_iter().map(|(value, _)| value).collect();
+        Self { singular_values, unlisted_energy: 0.0, total_energy, bytes: Bytes::OfBlocks(bytes), shape }
     }
 
     /// The spectrum of a product that is not a part of the table's SVD: its singular values, what it leaves of the table, and
@@ -102,7 +122,7 @@ impl Spectrum {
 
     /// Whether the factors have a bias, the mean of the table.
     pub(super) fn has_bias(&self) -> bool {
-        self.bytes.fixed > 0
+        matches!(self.bytes, Bytes::Equal { fixed, .. } if fixed > 0)
     }
 
     /// Whether all min(`vocab_size`, dim) singular values are listed.
@@ -166,10 +186,15 @@ impl Spectrum {
         self.share(lost + self.unlisted_energy).sqrt()
     }
 
-    /// Bytes of `f32` factors of a rank: U, D, V, and the bias where there is one.
+    /// Bytes of `f32` factors of a rank: U, D, V, and the bias where there is one. For groups of rows, those of the
+    /// directions with the largest singular values of all groups, and of the group of each row; beyond the listed
+    /// values, those of all.
     #[must_use]
     pub fn bytes_at(&self, rank: usize) -> usize {
-        self.bytes.per_direction.saturating_mul(rank).saturating_add(self.bytes.fixed)
+        match &self.bytes {
+            Bytes::Equal { fixed, per_direction } => per_direction.saturating_mul(rank).saturating_add(*fixed),
+            Bytes::OfBlocks(bytes) => bytes[rank.min(bytes.len() - 1)],
+        }
     }
 
     fn share(&self, lost: f64) -> f64 {
