@@ -4,7 +4,7 @@ mod bytes;
 
 use std::fmt;
 
-use ndarray::{Array1, Array2, ArrayView2, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
 use super::{
     Basis, ColumnCovariance, MeanRemoval, Moments, Rank,
@@ -21,6 +21,9 @@ use crate::{
 
 /// Rows whose products are summed together, before they are added to the rest.
 const BLOCK_ROWS: usize = 2048;
+
+/// Rows that are widened together, so that they are still in a cache when they are multiplied.
+const TOGETHER: usize = 512;
 
 /// The number type of products inside a block of 2,048 rows; blocks are added up in `f64`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -246,7 +249,15 @@ impl GramAccumulator {
         let weight = weights.map_or(rows.nrows() as f64, |weights| weights.iter().sum());
         let (sum, gram) = match (self.products, weights) {
             (Products::F64, _) => {
-                with_scaled_rows(rows, weights, |rows| (weighted_sum(rows, weights), linalg::gram(rows)))
+                let (mut sum, mut gram) = (Array1::zeros(self.dim()), Array2::zeros(self.gram.raw_dim()));
+                for (i, rows) in rows.axis_chunks_iter(Axis(0), TOGETHER).enumerate() {
+                    let weights = weights.map(|weights| &weights[i * TOGETHER..][..rows.nrows()]);
+                    with_scaled_rows(rows, weights, |rows| {
+                        sum += &weighted_sum(rows, weights);
+                        linalg::add_gram(rows, &mut gram);
+                    });
+                }
+                (sum, gram)
             }
             (Products::F32, None) => (weighted_sum(rows, None), linalg::gram(rows).mapv(f64::from)),
             (Products::F32, Some(_)) => with_scaled_rows(rows, weights, |rows| {

@@ -50,13 +50,19 @@ fn multiply<T: Number>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, transposed: b
 
 /// The lower triangle of Aᵀ · A \[n × n\] of A \[m × n\]; zeros above it.
 pub(crate) fn gram<T: Number>(a: ArrayView2<'_, T>) -> Array2<T> {
+    let mut out = Array2::zeros((a.ncols(), a.ncols()));
+    add_gram(a, &mut out);
+    out
+}
+
+/// Adds the lower triangle of Aᵀ · A to that of a row-major matrix \[n × n\].
+pub(crate) fn add_gram<T: Number>(a: ArrayView2<'_, T>, out: &mut Array2<T>) {
     let a = a.as_standard_layout();
     let a = row_major(&a);
-    let mut out = Array2::zeros((a.ncols(), a.ncols()));
     triangular::matmul(
-        row_major_mut(&mut out),
+        row_major_mut(out),
         BlockStructure::TriangularLower,
-        Accum::Replace,
+        Accum::Add,
         a.transpose(),
         BlockStructure::Rectangular,
         a,
@@ -64,7 +70,6 @@ pub(crate) fn gram<T: Number>(a: ArrayView2<'_, T>) -> Array2<T> {
         T::one(),
         Par::Seq,
     );
-    out
 }
 
 /// Copies the lower triangle of a square matrix to the upper one.

@@ -49,7 +49,7 @@ pub(super) fn build(
         let errors = measure(weighted, ids, approximations.view());
         (coordinates, errors)
     };
-    map_in_order(group.ids.len(), BLOCK_ROWS, part, |(coordinates, part)| {
+    map_in_order(group.ids.len(), BLOCK_ROWS, 1, part, |(coordinates, part)| {
         let end = next + coordinates.nrows();
         u.slice_mut(s![next..end, ..]).assign(&coordinates);
         next = end;

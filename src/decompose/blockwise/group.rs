@@ -160,7 +160,7 @@ fn directions(weighted: &Weighted<'_>, ids: &[TokenId], mean: Option<&Array1<f64
     }
     let mut gram = Array2::zeros((dim, dim));
     let of_block = |range| linalg::gram(weighted.scaled_rows(&ids[range], mean).view());
-    map_in_order(ids.len(), BLOCK_ROWS, of_block, |block| {
+    map_in_order(ids.len(), BLOCK_ROWS, 1, of_block, |block| {
         gram += &block;
         Ok(())
     })?;

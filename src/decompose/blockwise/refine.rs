@@ -65,7 +65,7 @@ pub(super) fn reassign(weighted: &Weighted<'_>, group_of: &[u8], groups: &[Group
         group_of[range].iter().enumerate().map(|row| best(row).0).collect::<Vec<u8>>()
     };
     let mut moved = Vec::with_capacity(group_of.len());
-    map_in_order(group_of.len(), BLOCK_ROWS, best_groups, |groups| {
+    map_in_order(group_of.len(), BLOCK_ROWS, 1, best_groups, |groups| {
         moved.extend(groups);
         Ok(())
     })?;
