@@ -194,7 +194,7 @@ impl Basis {
                     unreachable!("a number for each of U")
                 };
                 with_scaled_rows(rows, None, |rows| {
-                    linalg::product_into(rows, self.coordinates.view(), wide.view_mut())
+                    linalg::product_into(rows, self.coordinates.view(), wide.view_mut());
                 });
                 if self.bias.is_some() {
                     wide -= &self.offset;
