@@ -57,6 +57,21 @@
 //! tokens are used far more often than others, say so with [`RowWeights`]: [`TruncatedSvd`] then keeps the rows that matter.
 //! [`evaluate::Evaluator`] tells what was lost.
 //!
+//! # Which decomposition
+//!
+//! | method | for | reads the table | operations |
+//! | --- | --- | --- | --- |
+//! | [`TruncatedSvd`] | the best factors of a rank | twice | `vocab_size` · dim² |
+//! | [`RandomizedSvd`] | many columns and a small rank | 4 times | `vocab_size` · dim · rank |
+//! | [`BlockwiseSvd`] | rows that are used with very different frequencies: a rank for each group of rows | in memory | `vocab_size` · dim² |
+//! | [`AlternatingLeastSquares`] | missing entries, or a weight for each | in memory | entries · rank² in each iteration |
+//! | [`GramAccumulator`] | the truncated SVD in parts: spread over processes, or interrupted | twice | `vocab_size` · dim² |
+//!
+//! All but the last are [`Decompose`], and end in a [`Decomposition`]. The SVDs take [`RowWeights`] (how often rows are used),
+//! a [`ColumnCovariance`] (of the hidden states that meet the table: the error of the logits is then minimised) and a
+//! [`MeanRemoval`], read tables of any size as [`RowBlocks`] and end in a [`Basis`], from which U follows block by block.
+//! [`Rank`] chooses how much is kept, or a [`Spectrum`] once the singular values are known.
+//!
 //! # Glossary
 //!
 //! - **`vocab_size`**: rows of a table, how many tokens there are. **dim**: columns of a table, the length of a vector.
@@ -84,7 +99,7 @@
 //!   not row-major, and logits into an array whose rows are not contiguous, which are copied; tables that are not row-major
 //!   or not aligned in memory; work that `rayon` shares among threads. A thread keeps what it has allocated for its next
 //!   call, at most as much as hidden states or sums take, and blocks of fixed size.
-//! - Random numbers come from a generator of the caller's.
+//! - Random numbers come from a generator of the caller's, or from `ChaCha8` with a seed that can be set.
 //! - No public call panics on bad input: it returns an [`Error`] that names what, expected and actual, before it writes
 //!   anything.
 //!
@@ -92,7 +107,7 @@
 //!
 //! All but `npy` are on by default; without them the layers are still whole.
 //!
-//! - `decompose`: [`TruncatedSvd`], [`AlternatingLeastSquares`] and new rows for a grown vocabulary
+//! - `decompose`: all [decompositions](#which-decomposition) and new rows for a grown vocabulary
 //!   ([`FactorizedEmbedding::append_rows`], [`FactorizedEmbedding::append_random_rows`]), through `faer`.
 //! - `rayon`: large lookups, bags and products on all threads of the current `rayon` pool (of the global one, or of the one
 //!   whose `install` calls). Numbers do not depend on how many there are. What stays on one thread: maxima of bags (but for
