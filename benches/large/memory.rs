@@ -1,0 +1,48 @@
+//! The memory that a process takes.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
+const INTERVAL: Duration = Duration::from_millis(2);
+
+/// Works, and watches the anonymous memory of the process meanwhile: its peak in bytes, where the system tells.
+///
+/// Pages of files that the system keeps in memory do not count: it gives them up when somebody needs the memory.
+pub(crate) fn watch<T>(work: impl FnOnce() -> T) -> (T, Option<u64>) {
+    /// Ends the watch also when the work panics.
+    struct Done<'a>(&'a AtomicBool);
+
+    impl Drop for Done<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let mut peak = anonymous();
+            while !done.load(Ordering::Relaxed) {
+                thread::sleep(INTERVAL);
+                peak = peak.max(anonymous());
+            }
+            peak
+        });
+        let result = {
+            let _done = Done(&done);
+            work()
+        };
+        (result, watcher.join().expect("no panic"))
+    })
+}
+
+/// RssAnon of this process in bytes.
+fn anonymous() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(1024 * kilobytes)
+}
