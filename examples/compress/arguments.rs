@@ -1,24 +1,28 @@
 //! The command line.
 
-use std::{path::PathBuf, str::FromStr};
+use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser};
-use factorized_embedding::{Rank, Shape, io::safetensors::MAX_HEADER_BYTES};
+use factorized_embedding::Rank;
 
 use crate::{
+    budget::{Budget, Target},
     job::Job,
-    support::{Result, text::grouped},
+    method::Method,
+    settings::Settings,
+    support::Result,
 };
 
 const USAGE: &str = "\
 compress [--plot FILE]
        compress INPUT --tensor NAME (--rank N | --energy SHARE | --relative-error ERROR | --bytes SIZE)
-                --out OUTPUT [--frequencies FILE [--smoothing NUMBER]] [--plot FILE]";
+                --out OUTPUT [--method METHOD] [--frequencies FILE [--smoothing NUMBER] [--exponent NUMBER]]
+                [--block-rows N [--state FILE]] [--plot FILE] [options of the method]";
 
 const EXAMPLES: &str = "\
 Examples (from the folder of the crate, `compress` is `cargo run --release --example compress --`):
 
-  See on GloVe word vectors what each rank saves and costs:
+  See on GloVe word vectors what each rank and each method saves and costs:
     compress
 
   Keep 96 of the directions of a model's table:
@@ -31,20 +35,29 @@ Examples (from the folder of the crate, `compress` is `cargo run --release --exa
 
   Keep frequent tokens more precisely than rare ones:
     compress model.safetensors --tensor wte.weight --relative-error 0.3 \\
-        --frequencies counts.npy --smoothing 1 --out small.safetensors";
+        --frequencies counts.npy --smoothing 1 --out small.safetensors
 
-/// Compress an embedding table into low-rank factors by truncated SVD
+  The same, with a rank of its own for each of six groups of tokens (the lowest error for its bytes):
+    compress model.safetensors --tensor wte.weight --bytes 25% --method blockwise --row-groups 6 \\
+        --frequencies counts.npy --smoothing 1 --out small.safetensors
+
+  A table larger than memory, in a sharded checkpoint, with a run that can be interrupted and started again:
+    compress checkpoint/ --tensor model.embed_tokens.weight --rank 256 --method gram \\
+        --block-rows 8192 --state sums.bin --out small.safetensors";
+
+/// Compress an embedding table into low-rank factors
 ///
-/// Reads one table of a safetensors file, with a row for each token, decomposes it into factors U, D and V of a low rank,
-/// saves the factors as a safetensors file, and prints how far the saved factors are from the table.
+/// Reads one table of a safetensors file, with a row for each token, decomposes it into factors U, D and V of a low rank (or
+/// into groups of rows with such factors each), saves the factors as a safetensors file, and prints how far the saved factors
+/// are from the table.
 ///
-/// Without any argument it shows on GloVe word vectors what each rank saves and costs, and draws it.
+/// Without any argument it shows on GloVe word vectors what each rank and each method saves and costs, and draws it.
 #[derive(Debug, Parser)]
 #[command(name = "compress", override_usage = USAGE, after_help = EXAMPLES)]
 #[command(max_term_width = 100, allow_negative_numbers = true)]
 #[command(group(ArgGroup::new("size").args(["rank", "energy", "relative_error", "bytes"])))]
 pub(crate) struct Arguments {
-    /// The safetensors file with the table
+    /// The safetensors file with the table; of a sharded checkpoint its folder or its index
     #[arg(value_name = "INPUT", requires_all = ["tensor", "size", "out"])]
     pub(crate) input: Option<PathBuf>,
 
@@ -52,7 +65,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME", requires = "input")]
     pub(crate) tensor: Option<String>,
 
-    /// Keep exactly this many directions
+    /// Keep exactly this many directions; for blockwise, take the bytes that so many would
     #[arg(long, value_name = "N", requires = "input")]
     pub(crate) rank: Option<usize>,
 
@@ -70,6 +83,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SIZE", requires = "input")]
     pub(crate) bytes: Option<Budget>,
 
+    /// How to factorize the table
+    #[arg(long, value_enum, value_name = "METHOD", requires = "input")]
+    #[arg(default_value_t = Method::Svd)]
+    pub(crate) method: Method,
+
     /// A .npy file with one number for each row, such as how often its token occurs: the squared error of a row is weighted
     /// by its number
     #[arg(long, value_name = "FILE", requires = "input")]
@@ -79,6 +97,20 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NUMBER", requires = "frequencies", default_value_t = 0.0)]
     pub(crate) smoothing: f64,
 
+    /// Raise every frequency to this power: 1 weighs by frequency, 0.5 in between, 0 not at all
+    #[arg(long, value_name = "NUMBER", requires = "frequencies", default_value_t = 1.0)]
+    pub(crate) exponent: f64,
+
+    /// Read the table from the file in blocks of so many rows, several times, so that it is never whole in memory; not for
+    /// als and blockwise
+    #[arg(long, value_name = "N", requires = "input", value_parser = block_rows)]
+    pub(crate) block_rows: Option<usize>,
+
+    /// gram, gram-f32: keep the sums of the first pass in this file, and go on from them where it is there already: an
+    /// interrupted run goes on where it was, and sums of all rows serve for any other rank
+    #[arg(long, value_name = "FILE", requires = "block_rows")]
+    pub(crate) state: Option<PathBuf>,
+
     /// The file that the factors are saved in; a file that is already there is replaced
     #[arg(long, value_name = "OUTPUT", requires = "input")]
     pub(crate) out: Option<PathBuf>,
@@ -86,32 +118,70 @@ pub(crate) struct Arguments {
     /// Draw error against size into this .png or .svg file
     #[arg(long, value_name = "FILE")]
     pub(crate) plot: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) settings: Settings,
 }
 
-/// How the rank is to be chosen, as the command line says it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Target {
-    Rank(Rank),
-    FileSize(Budget),
+fn block_rows(text: &str) -> std::result::Result<usize, String> {
+    match text.parse() {
+        Ok(rows) if rows > 0 => Ok(rows),
+        _ => Err("a number of rows is 1 or more, such as 8192".to_owned()),
+    }
 }
 
 /// What the command line asks for.
 pub(crate) enum Task {
     Demo { plot: Option<PathBuf> },
-    Compress(Job),
+    Compress(Box<Job>),
 }
 
 impl Arguments {
     pub(crate) fn task(self) -> Result<Task> {
         let target = self.target();
-        let Self { input, tensor, frequencies, smoothing, out, plot, .. } = self;
+        self.check()?;
+        let Self { input, tensor, method, frequencies, smoothing, exponent, .. } = self;
+        let Self { block_rows, state, out, plot, settings, .. } = self;
         let Some(input) = input else {
             return Ok(Task::Demo { plot });
         };
         let (Some(tensor), Some(target), Some(out)) = (tensor, target, out) else {
             return Err("an input needs --tensor, --out and one of --rank, --energy, --relative-error, --bytes".into());
         };
-        Ok(Task::Compress(Job { input, tensor, target, frequencies, smoothing, out, plot }))
+        let job = Job {
+            input,
+            tensor,
+            target,
+            method,
+            settings,
+            frequencies,
+            smoothing,
+            exponent,
+            block_rows,
+            state,
+            out,
+            plot,
+        };
+        Ok(Task::Compress(Box::new(job)))
+    }
+
+    /// What the parser cannot tell: which options belong together.
+    fn check(&self) -> Result<()> {
+        let given = [
+            ("--energy", self.energy.is_some()),
+            ("--relative-error", self.relative_error.is_some()),
+            ("--block-rows", self.block_rows.is_some()),
+            ("--state", self.state.is_some()),
+        ];
+        let given: Vec<&str> = given.into_iter().filter_map(|(option, given)| given.then_some(option)).collect();
+        self.method.check(&given)?;
+        self.settings.check(self.method)?;
+        if self.method == Method::Blockwise && self.frequencies.is_none() {
+            return Err("--method blockwise puts rows into groups by how often they are used: \
+                        say it with --frequencies FILE"
+                .into());
+        }
+        Ok(())
     }
 
     fn target(&self) -> Option<Target> {
@@ -120,70 +190,5 @@ impl Arguments {
         let relative_error = self.relative_error.map(Rank::RelativeError);
         let by_rank = rank.or(energy).or(relative_error).map(Target::Rank);
         by_rank.or(self.bytes.map(Target::FileSize))
-    }
-}
-
-impl Target {
-    /// The same in terms of the library, for a table of this shape.
-    pub(crate) fn rank(self, vocab_size: usize, dim: usize) -> Result<Rank> {
-        let budget = match self {
-            Self::Rank(rank) => return Ok(rank),
-            Self::FileSize(budget) => budget.bytes(vocab_size, dim),
-        };
-        let minimum = Rank::bytes(Shape { vocab_size, rank: 1, dim }) + MAX_HEADER_BYTES;
-        if budget < minimum {
-            let (budget, minimum) = (grouped(budget), grouped(minimum));
-            return Err(format!(
-                "--bytes leaves {budget} bytes, but the smallest file of factors of this table (rank 1) takes {minimum}"
-            )
-            .into());
-        }
-        Ok(Rank::Bytes(budget - MAX_HEADER_BYTES))
-    }
-}
-
-/// The size that an output file may have.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Budget {
-    Bytes(usize),
-    Percent(f64),
-}
-
-impl Budget {
-    fn bytes(self, vocab_size: usize, dim: usize) -> usize {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Percent(percent) => (percent * (size_of::<f32>() * vocab_size * dim) as f64 / 100.0) as usize,
-        }
-    }
-}
-
-impl FromStr for Budget {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        if let Some(percent) = text.strip_suffix('%') {
-            return match percent.trim().parse() {
-                Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(Self::Percent(percent)),
-                _ => Err("a percentage is a number above 0 and up to 100, such as 25%".to_owned()),
-            };
-        }
-        let unit_start = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-        let (number, unit) = text.split_at(unit_start);
-        let number = match number.trim().parse::<f64>() {
-            Ok(number) if number.is_finite() && number > 0.0 => number,
-            _ => return Err("a size is a number above 0, such as 1500000, 1.5MB or 25%".to_owned()),
-        };
-        let unit = match unit {
-            "" | "B" => 1.0,
-            "kB" | "KB" => 1e3,
-            "MB" => 1e6,
-            "GB" => 1e9,
-            "KiB" => 1024.0,
-            "MiB" => 1024.0 * 1024.0,
-            "GiB" => 1024.0 * 1024.0 * 1024.0,
-            _ => return Err(format!("{unit:?} is no unit: use kB, MB, GB, KiB, MiB, GiB or %")),
-        };
-        Ok(Self::Bytes((number * unit) as usize))
     }
 }

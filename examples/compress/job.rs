@@ -4,21 +4,27 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 use factorized_embedding::{
-    Decompose, Decomposition, DenseEmbedding, Embedding, FactorizedEmbedding, TruncatedSvd,
+    ArrayRows, BlockwiseEmbedding, Dtype, Embedding, FactorizedEmbedding, RowBlocks, RowWeights,
     evaluate::{Comparison, Evaluator},
-    io::safetensors::{load_factors, load_table, save_factors},
+    io::safetensors::{SafetensorsRows, load_block_factors, load_factors, load_table},
 };
+use indicatif::ProgressBar;
 
 use crate::{
-    arguments::Target,
+    budget::Target,
     curve::ErrorCurve,
-    support::{
-        Result, frequencies, outputs, plot, progress,
-        text::{grouped, write_pairs},
-    },
+    decomposed::Decomposed,
+    input,
+    method::Method,
+    report::Report,
+    settings::Settings,
+    spectral::Spectral,
+    support::{Result, frequencies, memory, outputs, plot, progress, text::grouped},
+    whole::{save_als, save_blockwise},
 };
 
 /// What the command line asks for.
@@ -27,103 +33,121 @@ pub(crate) struct Job {
     pub(crate) input: PathBuf,
     pub(crate) tensor: String,
     pub(crate) target: Target,
+    pub(crate) method: Method,
+    pub(crate) settings: Settings,
     pub(crate) frequencies: Option<PathBuf>,
     pub(crate) smoothing: f64,
+    pub(crate) exponent: f64,
+    pub(crate) block_rows: Option<usize>,
+    pub(crate) state: Option<PathBuf>,
     pub(crate) out: PathBuf,
     pub(crate) plot: Option<PathBuf>,
 }
 
+/// The table, what was made of it, and what that took.
+struct Finished {
+    shape: [usize; 2],
+    dtype: Dtype,
+    decomposed: Decomposed,
+    seconds: f64,
+    peak_memory: Option<usize>,
+    /// With the saved file, where the whole table is at hand.
+    comparison: Option<Comparison>,
+}
+
 impl Job {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
-        // Whatever can go wrong without the long work goes wrong before it.
-        let table = load_table(&self.input, &self.tensor)?;
-        let (vocab_size, dim) = (table.vocab_size(), table.dim());
-        let rank = self.target.rank(vocab_size, dim)?;
-        let weights = match &self.frequencies {
-            Some(path) => Some(frequencies::row_weights(path, vocab_size, self.smoothing)?),
-            None => None,
+        let Finished { shape, dtype, decomposed, seconds, peak_memory, comparison } = match self.block_rows {
+            Some(block_rows) => self.in_blocks(block_rows)?,
+            None => self.in_memory()?,
         };
-        let inputs = [Some(&self.input), self.frequencies.as_ref()];
-        outputs::check(inputs.into_iter().flatten(), [Some(&self.out), self.plot.as_ref()].into_iter().flatten())?;
-        if let Some(path) = &self.plot {
-            plot::check(path)?;
-        }
-
-        let progress = progress::steps();
-        progress.set_message(format!("decomposing {} × {dim} numbers", grouped(vocab_size)));
-        let mut method = TruncatedSvd::new(rank);
-        if let Some(weights) = &weights {
-            method = method.with_row_weights(weights.clone());
-        }
-        let decomposition = method.decompose(table.to_array().view())?;
-
-        progress.set_message("saving");
-        save_factors(&self.out, &decomposition.factors)?;
-
-        progress.set_message("measuring the saved file");
-        let saved = FactorizedEmbedding::new(load_factors(&self.out)?);
         let file_bytes = fs::metadata(&self.out)
             .map_err(|error| format!("cannot read the size of {}: {error}", self.out.display()))?
             .len();
-        let mut evaluator = Evaluator::new(&table);
-        if let Some(weights) = weights {
-            evaluator = evaluator.with_row_weights(weights);
-        }
-        let comparison = evaluator.compare(&saved)?;
-        progress.finish_and_clear();
-
-        self.report(&table, &saved, file_bytes, &comparison, out)?;
+        let file_bytes = usize::try_from(file_bytes)?;
+        let comparison = comparison.as_ref();
+        Report { job: self, shape, dtype, decomposed: &decomposed, seconds, peak_memory, file_bytes, comparison }
+            .write(out)?;
         if let Some(path) = &self.plot {
-            plot::save(&self.curve(&decomposition), path)?;
+            let file = self.input.file_name().map_or(Path::new(""), Path::new).display();
+            let table = format!("{} of {file}", self.tensor);
+            plot::save(&ErrorCurve::new(table, self.method, self.frequencies.is_some(), &decomposed), path)?;
             writeln!(out, "plot   {}", path.display())?;
         }
         Ok(())
     }
 
-    fn report(
-        &self,
-        table: &DenseEmbedding<'_>,
-        saved: &FactorizedEmbedding,
-        file_bytes: u64,
-        comparison: &Comparison,
-        out: &mut impl Write,
-    ) -> Result<()> {
-        let (vocab_size, dim) = (table.vocab_size(), table.dim());
-        let full_bytes = size_of::<f32>() * vocab_size * dim;
-        let share = file_bytes as f64 / full_bytes as f64;
-        // What the factors miss is orthogonal to what they keep, so the kept share of the energy is 1 − error².
-        let energy = |error: f64| format!("{:.2} %", 100.0 * (1.0 - error * error));
+    /// Decomposes the table where it is mapped into memory, and measures the saved file.
+    fn in_memory(&self) -> Result<Finished> {
+        // Whatever can go wrong without the long work goes wrong before it.
+        let table = load_table(&self.input, &self.tensor)?;
+        let shape = [table.vocab_size(), table.dim()];
+        let weights = self.prepare(shape)?;
+        let progress = progress::steps();
+        progress.set_message(format!("decomposing {} × {} numbers", grouped(shape[0]), shape[1]));
+        let start = Instant::now();
+        let (array, weights) = (table.to_array(), weights.as_ref());
+        let decomposed = match (self.method, weights) {
+            (Method::Als, _) => save_als(array.view(), self.target, weights, &self.settings, &self.out)?,
+            (Method::Blockwise, Some(weights)) => {
+                save_blockwise(array.view(), self.target, weights, &self.settings, &self.out)?
+            }
+            _ => self.spectral(ArrayRows::new(array.view()), weights, &progress)?,
+        };
+        let (seconds, peak_memory) = (start.elapsed().as_secs_f64(), memory::peak());
+        drop(array);
 
-        writeln!(out, "table  {} of {}", self.tensor, self.input.display())?;
-        writeln!(out, "saved  {}", self.out.display())?;
-        writeln!(out, "\nMeasured on the saved file, read back:\n")?;
-        let mut pairs = vec![
-            ("table", format!("{} × {dim}, {}", grouped(vocab_size), table.dtype())),
-            ("table as 32-bit floats", format!("{} bytes", grouped(full_bytes))),
-            ("file", format!("{} bytes", grouped(usize::try_from(file_bytes)?))),
-            ("times smaller", format!("{:.2} ({:.2} %)", share.recip(), 100.0 * share)),
-            ("rank", format!("{} of {}", saved.rank(), vocab_size.min(dim))),
-            ("energy kept", energy(comparison.relative_error)),
-            ("relative error", format!("{:.4}", comparison.relative_error)),
-        ];
-        if let Some(error) = comparison.weighted_relative_error {
-            pairs.push(("weighted energy kept", energy(error)));
-            pairs.push(("weighted relative error", format!("{error:.4}")));
+        progress.set_message("measuring the saved file");
+        let saved: Box<dyn Embedding> = match self.method {
+            Method::Blockwise => Box::new(BlockwiseEmbedding::new(load_block_factors(&self.out)?)),
+            _ => Box::new(FactorizedEmbedding::new(load_factors(&self.out)?)),
+        };
+        let mut evaluator = Evaluator::new(&table);
+        if let Some(weights) = weights {
+            evaluator = evaluator.with_row_weights(weights.clone());
         }
-        pairs.extend([
-            ("mean cosine of rows", format!("{:.4}", comparison.mean_cosine)),
-            ("recall of 10 neighbours", format!("{:.4}", comparison.neighbour_recall)),
-            ("lookup, table", format!("{:.0} ns a token", comparison.reference.lookup_nanoseconds)),
-            ("lookup, factors", format!("{:.0} ns a token", comparison.candidate.lookup_nanoseconds)),
-        ]);
-        write_pairs(out, &pairs)?;
-        writeln!(out)?;
-        Ok(())
+        let comparison = Some(evaluator.compare(saved.as_ref())?);
+        progress.finish_and_clear();
+        Ok(Finished { shape, dtype: table.dtype(), decomposed, seconds, peak_memory, comparison })
     }
 
-    fn curve(&self, decomposition: &Decomposition) -> ErrorCurve {
-        let input = self.input.file_name().map_or(Path::new(""), Path::new).display();
-        let weighted = self.frequencies.is_some();
-        ErrorCurve::new(format!("{} of {input}", self.tensor), weighted, decomposition)
+    /// Decomposes the table as it is read, a block of rows at a time.
+    fn in_blocks(&self, block_rows: usize) -> Result<Finished> {
+        let rows = SafetensorsRows::open(&self.input, &self.tensor)?.with_block_rows(block_rows);
+        let (shape, dtype) = ([rows.vocab_size(), rows.dim()], rows.dtype());
+        let weights = self.prepare(shape)?;
+        let progress = progress::rows(shape[0]);
+        let start = Instant::now();
+        let decomposed = self.spectral(rows, weights.as_ref(), &progress)?;
+        progress.finish_and_clear();
+        let (seconds, peak_memory) = (start.elapsed().as_secs_f64(), memory::peak());
+        Ok(Finished { shape, dtype, decomposed, seconds, peak_memory, comparison: None })
+    }
+
+    /// The weights of the rows, once all files are found to be where they can be.
+    fn prepare(&self, [vocab_size, dim]: [usize; 2]) -> Result<Option<RowWeights>> {
+        if self.method != Method::Blockwise {
+            self.target.rank(vocab_size, dim)?;
+        }
+        let weights = match &self.frequencies {
+            Some(path) => {
+                let weights = frequencies::row_weights(path, vocab_size, self.smoothing)?;
+                Some(weights.with_exponent(self.exponent)?)
+            }
+            None => None,
+        };
+        let inputs = input::files(&self.input);
+        let outputs = [Some(&self.out), self.state.as_ref(), self.plot.as_ref()];
+        outputs::check(inputs.iter().chain(&self.frequencies), outputs.into_iter().flatten())?;
+        if let Some(path) = &self.plot {
+            plot::check(path)?;
+        }
+        Ok(weights)
+    }
+
+    fn spectral(&self, rows: impl RowBlocks, weights: Option<&RowWeights>, bar: &ProgressBar) -> Result<Decomposed> {
+        let rank = self.target.rank(rows.vocab_size(), rows.dim())?;
+        let state = self.state.as_deref().map(|path| (path, self.tensor.as_str()));
+        Spectral { method: self.method, rank, weights, settings: &self.settings, state }.save(rows, bar, &self.out)
     }
 }

@@ -5,11 +5,20 @@
 //! - With a safetensors file it compresses a table of that file: `cargo run --release --example compress -- --help`.
 
 mod arguments;
+mod budget;
 mod curve;
+mod decomposed;
 mod demo;
+mod input;
 mod job;
+mod method;
+mod report;
+mod settings;
+mod spectral;
+mod sums;
 #[path = "../support/mod.rs"]
 mod support;
+mod whole;
 
 use std::{
     io::{self, Write},

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every example uses its own part of this module")]
 
 pub(crate) mod frequencies;
+pub(crate) mod memory;
 pub(crate) mod outputs;
 pub(crate) mod plot;
 pub(crate) mod progress;

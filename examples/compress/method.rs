@@ -1,0 +1,85 @@
+//! The methods, and which options each of them takes.
+
+use std::fmt;
+
+use clap::ValueEnum;
+
+use crate::support::Result;
+
+/// How the table is factorized. The first lines are those of the help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Method {
+    /// Exact truncated SVD: by `gram` for tall tables, by `qr` for others
+    Svd,
+    /// Exact truncated SVD through a QR decomposition, the most accurate for small singular values
+    Qr,
+    /// Exact truncated SVD through the Gram matrix, summed in 64 bits: the fastest exact way for tall tables
+    Gram,
+    /// The same with products in 32 bits: faster still, singular values below 1e-4 of the largest are noise
+    GramF32,
+    /// Truncated SVD from random directions, for tables of very many columns
+    Randomized,
+    /// Alternating least squares, with --ridge where factors are to stay small
+    Als,
+    /// Rows in groups by frequency, each with a rank of its own, under one budget of bytes (`GroupReduce`)
+    Blockwise,
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Svd => "svd",
+            Self::Qr => "qr",
+            Self::Gram => "gram",
+            Self::GramF32 => "gram-f32",
+            Self::Randomized => "randomized",
+            Self::Als => "als",
+            Self::Blockwise => "blockwise",
+        })
+    }
+}
+
+use Method::{Als, Blockwise, Gram, GramF32, Qr, Randomized, Svd};
+
+/// The methods that end in a basis, with which a table of any size meets the disk block by block.
+const SPECTRAL: &[Method] = &[Svd, Qr, Gram, GramF32, Randomized];
+
+/// Options that not all methods take, and those that do.
+const TAKEN_BY: [(&str, &[Method]); 11] = [
+    ("--energy", SPECTRAL),
+    ("--relative-error", SPECTRAL),
+    ("--mean", &[Svd, Qr, Gram, GramF32, Randomized, Blockwise]),
+    ("--power-iterations", &[Randomized]),
+    ("--oversampling", &[Randomized]),
+    ("--seed", &[Randomized, Als]),
+    ("--ridge", &[Als]),
+    ("--iterations", &[Als, Blockwise]),
+    ("--row-groups", &[Blockwise]),
+    ("--block-rows", SPECTRAL),
+    ("--state", &[Gram, GramF32]),
+];
+
+impl Method {
+    /// The title of a picture.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Svd | Qr | Gram | GramF32 => "Truncated SVD",
+            Randomized => "Randomized SVD",
+            Als => "Alternating least squares",
+            Blockwise => "Block-wise low rank",
+        }
+    }
+
+    /// Fails for the first option that the method does not take.
+    pub(crate) fn check(self, given: &[&str]) -> Result<()> {
+        for &option in given {
+            let takers = TAKEN_BY.iter().find(|(name, _)| *name == option).map_or(&[][..], |(_, methods)| methods);
+            if !takers.contains(&self) {
+                let takers: Vec<String> = takers.iter().map(ToString::to_string).collect();
+                let takers = takers.join(", ");
+                return Err(format!("{option} is not for --method {self}: it is for {takers}").into());
+            }
+        }
+        Ok(())
+    }
+}
