@@ -59,8 +59,8 @@ impl Figure for ErrorCurve<'_> {
         let spectrum = &self.decomposed.spectrum;
         let [vocab_size, dim] = spectrum.shape();
         let error_name = if self.weighted { "weighted relative error" } else { "relative error" };
-        let weighted = if self.weighted { "Row-weighted: " } else { "" };
-        let title = format!("{weighted}{}, {error_name} of every rank", self.method.title());
+        let of_what = if self.is_blockwise() { "against size" } else { "of every rank" };
+        let title = format!("{}: {error_name} {of_what}", self.method.title(self.weighted));
         let area = area.margin(15, 0, 0, 0).titled(&title, (FONT, TITLE_SIZE))?;
         let area = area.titled(&shortened(&self.table), (FONT, LABEL_SIZE))?;
 

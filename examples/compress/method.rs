@@ -60,13 +60,16 @@ const TAKEN_BY: [(&str, &[Method]); 11] = [
 ];
 
 impl Method {
-    /// The title of a picture.
-    pub(crate) fn title(self) -> &'static str {
-        match self {
-            Svd | Qr | Gram | GramF32 => "Truncated SVD",
-            Randomized => "Randomized SVD",
-            Als => "Alternating least squares",
-            Blockwise => "Block-wise low rank",
+    /// What a picture is headed with.
+    pub(crate) fn title(self, weighted: bool) -> &'static str {
+        match (self, weighted) {
+            (Svd | Qr | Gram | GramF32, false) => "Truncated SVD",
+            (Svd | Qr | Gram | GramF32, true) => "Row-weighted truncated SVD",
+            (Randomized, false) => "Randomized SVD",
+            (Randomized, true) => "Row-weighted randomized SVD",
+            (Als, false) => "Alternating least squares",
+            (Als, true) => "Row-weighted alternating least squares",
+            (Blockwise, _) => "Block-wise low rank",
         }
     }
 
