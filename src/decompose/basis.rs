@@ -84,9 +84,7 @@ impl Basis {
             coordinates = linalg::product(covariance.root(), coordinates.view());
         }
         for (mut row, mut column) in v.rows_mut().into_iter().zip(coordinates.columns_mut()) {
-            let largest = row.iter().fold(0.0, |largest: f64, &x| if x.abs() > largest.abs() { x } else { largest });
-            if largest < 0.0 {
-                row.mapv_inplace(|x| -x);
+            if linalg::orient(row.view_mut()) {
                 column.mapv_inplace(|x| -x);
             }
         }

@@ -37,7 +37,8 @@ const PATIENCE: usize = 3;
 /// that fits them best: see [`with_refinement`](Self::with_refinement).
 ///
 /// [`BlockFactors::size_in_bytes`] never exceeds the budget. The spectrum is that of all groups together (of the
-/// block-diagonal matrix that they make), as what each direction takes in bytes is; directions of less than dim·ε of
+/// block-diagonal matrix that they make), the largest values first, whatever their bytes, while ranks are chosen by energy
+/// per byte: it lists what the groups hold, not the choices of this method. Directions of less than dim·ε of
 /// the energy of their group (ε of `f64`) count as zero. Rows of weight 0 cost nothing to lose: give them
 /// [smoothing](RowWeights::with_smoothing) if they matter.
 ///

@@ -4,6 +4,7 @@ use std::fmt;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
+use super::{GramAccumulator, Products};
 use crate::{
     Error, Result,
     embedding::check,
@@ -12,6 +13,8 @@ use crate::{
 
 /// Eigenvalues below this share of the largest are what rounding left of zero.
 const NOISE: f64 = 1e-10;
+/// The same of sums of products in `f32`.
+const NOISE_F32: f64 = 1e-5;
 
 /// The second moment C = 𝔼\[hᵀ·h\] \[dim × dim\] of the vectors h that meet the rows of a table in products, such as the hidden
 /// states before a tied output head.
@@ -57,6 +60,11 @@ impl ColumnCovariance {
     /// [`NonFinite`](Error::NonFinite), [`InvalidSetting`](Error::InvalidSetting) for one that is not symmetric, has a negative
     /// eigenvalue or is zero, [`NoConvergence`](Error::NoConvergence).
     pub fn new(matrix: Array2<f64>) -> Result<Self> {
+        Self::with_noise(matrix, NOISE)
+    }
+
+    /// Eigenvalues below `noise` times the largest count as zero.
+    fn with_noise(matrix: Array2<f64>, noise: f64) -> Result<Self> {
         let dim = matrix.ncols();
         if matrix.is_empty() {
             return Err(Error::Empty { what: "column covariance [dim, dim]", shape: matrix.shape().to_vec() });
@@ -74,13 +82,13 @@ impl ColumnCovariance {
         }
         let largest = matrix.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
         let asymmetry = (&matrix - &matrix.t()).iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
-        if asymmetry > NOISE * largest {
+        if asymmetry > noise * largest {
             let name = "the asymmetry of the column covariance";
             return Err(Error::InvalidSetting { name, value: asymmetry, expected: "none but rounding" });
         }
         let Eigen { values, vectors } = linalg::symmetric_eigen(matrix.view())?;
         let (largest, least) = (values[0], values[dim - 1]);
-        if !(largest > 0.0 && least >= -NOISE * largest) {
+        if !(largest > 0.0 && least >= -noise * largest) {
             let name = "an eigenvalue of the column covariance";
             let value = if largest > 0.0 { least } else { largest };
             return Err(Error::InvalidSetting {
@@ -90,7 +98,7 @@ impl ColumnCovariance {
             });
         }
         // The largest eigenvalue becomes 1: a scale would only change that of D.
-        let roots = values.mapv(|value| if value > NOISE * largest { (value / largest).sqrt() } else { 0.0 });
+        let roots = values.mapv(|value| if value > noise * largest { (value / largest).sqrt() } else { 0.0 });
         let inverses = roots.mapv(|root: f64| if root > 0.0 { root.recip() } else { 0.0 });
         let scaled = |scales: Array1<f64>| &vectors * &scales.insert_axis(Axis(1));
         let root = scaled(roots).reversed_axes().as_standard_layout().into_owned();
@@ -109,9 +117,14 @@ impl ColumnCovariance {
             return Err(Error::Empty { what: "hidden [n, dim]", shape: hidden.shape().to_vec() });
         }
         check::finite("hidden [n, dim]", &hidden)?;
-        let mut sum = linalg::gram(hidden.mapv(f64::from).view());
-        linalg::mirror(&mut sum);
-        Self::new(sum / hidden.nrows() as f64)
+        let mut sums = GramAccumulator::new(hidden.ncols())?;
+        sums.update(hidden, None)?;
+        sums.column_covariance()
+    }
+
+    /// The second moment that was summed with such products.
+    pub(super) fn of_sums(matrix: Array2<f64>, products: Products) -> Result<Self> {
+        Self::with_noise(matrix, if products == Products::F32 { NOISE_F32 } else { NOISE })
     }
 
     /// The same with `share` times the mean of the diagonal added to it, so that no direction is free.

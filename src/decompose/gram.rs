@@ -11,7 +11,7 @@ use super::{
     moments::Root,
     objective::Objective,
     parallel::map_in_order,
-    passes::{check_finite, for_each_block, with_scaled_rows},
+    passes::{check_finite, for_each_block, with_narrow_rows, with_scaled_rows},
 };
 use crate::{
     Error, Result, RowBlocks, RowWeights,
@@ -29,7 +29,7 @@ const TOGETHER: usize = 512;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Products {
-    /// `f32`: about twice as fast. Singular values below about 1e-4·σ₁ are noise.
+    /// `f32`: about twice as fast. Singular values below about 3e-4·σ₁ are noise.
     F32,
     /// `f64`: singular values below about 1e-8·σ₁ are noise.
     #[default]
@@ -84,14 +84,12 @@ impl GramAccumulator {
     /// [`Empty`](Error::Empty) for no columns, [`TableTooLarge`](Error::TableTooLarge) for more than a matrix can have.
     pub fn new(dim: usize) -> Result<Self> {
         check::table("row [1, dim]", [1, dim])?;
-        if dim
-            .checked_mul(dim)
-            .and_then(|len| len.checked_mul(size_of::<f64>()))
-            .is_none_or(|len| len > isize::MAX as usize)
-        {
-            return Err(Error::TableTooLarge { vocab_size: dim, dim });
-        }
-        let (sum, gram) = (Array1::zeros(dim), Array2::zeros((dim, dim)));
+        let too_large = || Error::TableTooLarge { vocab_size: dim, dim };
+        let len = dim.checked_mul(dim).ok_or_else(too_large)?;
+        let mut numbers = Vec::new();
+        numbers.try_reserve_exact(len).map_err(|_| too_large())?;
+        numbers.resize(len, 0.0);
+        let (sum, gram) = (Array1::zeros(dim), Array2::from_shape_vec((dim, dim), numbers).map_err(|_| too_large())?);
         Ok(Self { products: Products::default(), num_rows: 0, weight: 0.0, sum, gram })
     }
 
@@ -120,7 +118,8 @@ impl GramAccumulator {
     ///
     /// # Errors
     /// [`ShapeMismatch`](Error::ShapeMismatch), [`NonFinite`](Error::NonFinite) with the index of the row counted from the first
-    /// one that was ever added, [`InvalidWeight`](Error::InvalidWeight), [`Overflow`](Error::Overflow); nothing is added then.
+    /// one that was ever added, [`InvalidWeight`](Error::InvalidWeight) likewise, [`Overflow`](Error::Overflow),
+    /// [`TableTooLarge`](Error::TableTooLarge) for more rows than can be counted; nothing is added then.
     pub fn update(&mut self, block: ArrayView2<'_, f32>, weights: Option<&[f64]>) -> Result<()> {
         check::columns("block [n, dim]", block, self.dim())?;
         if let Some(weights) = weights {
@@ -133,7 +132,7 @@ impl GramAccumulator {
             }
             let valid = |weight: f64| weight.is_finite() && weight >= 0.0;
             if let Some((row, &weight)) = weights.iter().enumerate().find(|(_, weight)| !valid(**weight)) {
-                return Err(Error::InvalidWeight { row, weight });
+                return Err(Error::InvalidWeight { row: self.next_row().saturating_add(row), weight });
             }
         }
         let mut added = Self { num_rows: block.nrows() as u64, ..Self::new(self.dim())? };
@@ -148,7 +147,7 @@ impl GramAccumulator {
             Ok(())
         })?;
         if !added.is_finite() {
-            check_finite(block, usize::try_from(self.num_rows).unwrap_or(usize::MAX))?;
+            check_finite(block, self.next_row())?;
             return Err(Error::Overflow { what: "Gram matrix of the table" });
         }
         self.merge(&added)
@@ -158,31 +157,37 @@ impl GramAccumulator {
     /// to be the first ones of the source. `progress` sees the accumulator after every block, may save it, and ends the work
     /// with an error.
     ///
+    /// The row weights are those of all rows of the source, scaled so that their mean is 1. Parts of a table that are to be
+    /// [merged](Self::merge) need weights of one scale: give [`update`](Self::update) slices of the
+    /// [weights](RowWeights::to_vec) of the whole table.
+    ///
     /// # Errors
     /// Those of [`update`](Self::update), of the source and of `progress`; blocks before that are added.
+    /// [`ShapeMismatch`](Error::ShapeMismatch) for a source of fewer rows than were added already, and one that does not give
+    /// what it promises.
     pub fn update_from(
         &mut self,
         rows: &mut dyn RowBlocks,
         row_weights: Option<&RowWeights>,
         mut progress: impl FnMut(&Self) -> Result<()>,
     ) -> Result<()> {
-        let vocab_size = rows.vocab_size();
-        let weights = row_weights.map(|weights| weights.for_rows(vocab_size)).transpose()?;
-        let mut first = usize::try_from(self.num_rows).unwrap_or(usize::MAX);
-        rows.seek(first)?;
-        while let Some(block) = rows.next_block()? {
-            let end = first + block.nrows();
-            self.update(block, weights.as_ref().and_then(|weights| weights.get(first..end)))?;
-            first = end;
-            progress(self)?;
-        }
-        Ok(())
+        let weights = row_weights.map(|weights| weights.for_rows(rows.vocab_size())).transpose()?;
+        for_each_block(rows, self.next_row(), weights.as_deref(), |_, block, weights| {
+            self.update(block, weights)?;
+            progress(self)
+        })
+    }
+
+    /// How many rows there are, and the number of the next one.
+    fn next_row(&self) -> usize {
+        usize::try_from(self.num_rows).unwrap_or(usize::MAX)
     }
 
     /// Adds the sums of other rows.
     ///
     /// # Errors
-    /// [`ShapeMismatch`](Error::ShapeMismatch) for sums of another width.
+    /// [`ShapeMismatch`](Error::ShapeMismatch) for sums of another width, [`TableTooLarge`](Error::TableTooLarge) for more rows
+    /// than can be counted, [`Overflow`](Error::Overflow); nothing is added then.
     pub fn merge(&mut self, other: &Self) -> Result<()> {
         if other.dim() != self.dim() {
             return Err(Error::ShapeMismatch {
@@ -191,7 +196,15 @@ impl GramAccumulator {
                 actual: vec![other.dim(), other.dim()],
             });
         }
-        self.num_rows += other.num_rows;
+        let num_rows = self.num_rows.checked_add(other.num_rows);
+        let Some(num_rows) = num_rows else {
+            return Err(Error::TableTooLarge { vocab_size: usize::MAX, dim: self.dim() });
+        };
+        let sums = self.numbers().zip(other.numbers());
+        if sums.into_iter().any(|(one, other)| !(one + other).is_finite()) {
+            return Err(Error::Overflow { what: "Gram matrix of the table" });
+        }
+        self.num_rows = num_rows;
         self.weight += other.weight;
         self.sum += &other.sum;
         self.gram += &other.gram;
@@ -219,7 +232,7 @@ impl GramAccumulator {
         mean_removal: MeanRemoval,
         column_covariance: Option<&ColumnCovariance>,
     ) -> Result<Basis> {
-        let vocab_size = usize::try_from(self.num_rows).unwrap_or(usize::MAX);
+        let vocab_size = self.next_row();
         check::table("table [vocab_size, dim]", [vocab_size, self.dim()])?;
         rank.check(vocab_size, self.dim())?;
         let objective = Objective { row_weights: None, column_covariance: column_covariance.cloned(), mean_removal };
@@ -233,11 +246,18 @@ impl GramAccumulator {
     /// The second moment of the rows so far: of hidden states, what the table that they meet needs.
     ///
     /// # Errors
-    /// Those of [`ColumnCovariance::new`].
+    /// [`Empty`](Error::Empty) without rows, [`AllWeightsZero`](Error::AllWeightsZero), and those of
+    /// [`ColumnCovariance::new`].
     pub fn column_covariance(&self) -> Result<ColumnCovariance> {
+        if self.num_rows == 0 {
+            return Err(Error::Empty { what: "rows [n, dim]", shape: vec![0, self.dim()] });
+        }
+        if self.weight == 0.0 {
+            return Err(Error::AllWeightsZero { len: self.next_row() });
+        }
         let mut matrix = self.gram.clone();
         linalg::mirror(&mut matrix);
-        ColumnCovariance::new(matrix / self.weight)
+        ColumnCovariance::of_sums(matrix / self.weight, self.products)
     }
 
     pub(super) fn moments(&self) -> Moments {
@@ -259,17 +279,20 @@ impl GramAccumulator {
                 }
                 (sum, gram)
             }
-            (Products::F32, None) => (weighted_sum(rows, None), linalg::gram(rows).mapv(f64::from)),
-            (Products::F32, Some(_)) => with_scaled_rows(rows, weights, |rows| {
-                (weighted_sum(rows, weights), linalg::gram(rows.mapv(|value| value as f32).view()).mapv(f64::from))
+            (Products::F32, _) => with_narrow_rows(rows, weights, |rows, unit| {
+                (weighted_sum(rows, weights) * unit, linalg::gram(rows).mapv(|sum| f64::from(sum) * unit * unit))
             }),
         };
         (weight, sum, gram)
     }
 
     fn is_finite(&self) -> bool {
-        let finite = |value: &f64| value.is_finite();
-        finite(&self.weight) && self.sum.iter().all(finite) && self.gram.iter().all(finite)
+        self.numbers().all(f64::is_finite)
+    }
+
+    /// All sums.
+    fn numbers(&self) -> impl Iterator<Item = f64> {
+        std::iter::once(self.weight).chain(self.sum.iter().copied()).chain(self.gram.iter().copied())
     }
 }
 
@@ -290,7 +313,7 @@ pub(super) fn accumulate(
     products: Products,
 ) -> Result<GramAccumulator> {
     let mut gram = GramAccumulator::new(rows.dim())?.with_products(products);
-    for_each_block(rows, weights, |_, block, weights| gram.update(block, weights))?;
+    for_each_block(rows, 0, weights, |_, block, weights| gram.update(block, weights))?;
     Ok(gram)
 }
 

@@ -17,7 +17,8 @@ pub enum MeanRemoval {
     Always,
     /// Takes the mean off where that is the better use of its bytes: where the error is lower within
     /// [`Rank::Bytes`], where [`Rank::Energy`] and [`Rank::RelativeError`] are reached with fewer bytes, and, at a rank that is
-    /// given otherwise, where the bias saves more energy than as many bytes of the next direction would.
+    /// given otherwise, where the error is lower than that of as many bytes without it (part of a direction counts as such
+    /// a part of its energy).
     IfBetter,
 }
 
@@ -32,10 +33,12 @@ pub(super) fn better(rank: Rank, plain: &Spectrum, centred: &Spectrum) -> Result
         Rank::Bytes(_) => centred.error_at(centred_rank) < plain.error_at(plain_rank),
         Rank::Energy(_) | Rank::RelativeError(_) => centred.bytes_at(centred_rank) < plain.bytes_at(plain_rank),
         _ => {
+            // Of the plain table at as many bytes, between the two ranks that they lie between.
             let lost = |spectrum: &Spectrum, rank| spectrum.error_at(rank).powi(2);
-            let direction = lost(plain, plain_rank) - lost(plain, plain_rank + 1);
-            let bias = centred.bytes_at(0) as f64 / (plain.bytes_at(1) - plain.bytes_at(0)) as f64;
-            lost(centred, plain_rank) < lost(plain, plain_rank) - bias * direction
+            let directions = centred.bytes_at(centred_rank) as f64 / plain.bytes_at(1) as f64;
+            let rank = directions as usize;
+            let (below, above) = (lost(plain, rank), lost(plain, rank + 1));
+            lost(centred, centred_rank) < below - (directions - rank as f64) * (below - above)
         }
     };
     Ok(if remove { (centred_rank, true) } else { (plain_rank, false) })

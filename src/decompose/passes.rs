@@ -10,12 +10,13 @@ use crate::{
     kernel::scratch::{self, Scratch},
 };
 
-/// Calls `work` with every block of a table, the number of its first row and the weights of its rows.
+/// Calls `work` with every block of a table from a row on, the number of its first row and the weights of its rows.
 ///
 /// # Errors
 /// Those of `work` and of the source; [`ShapeMismatch`](Error::ShapeMismatch) for a source that does not give what it promises.
 pub(super) fn for_each_block(
     rows: &mut dyn RowBlocks,
+    from: usize,
     weights: Option<&[f64]>,
     mut work: impl FnMut(usize, ArrayView2<'_, f32>, Option<&[f64]>) -> Result<()>,
 ) -> Result<()> {
@@ -25,10 +26,17 @@ pub(super) fn for_each_block(
         expected: vec![vocab_size, dim],
         actual: vec![rows, columns],
     };
-    rows.seek(0)?;
-    let mut first = 0;
+    if from > vocab_size {
+        return Err(Error::ShapeMismatch {
+            what: "rows of the source [vocab_size, dim], so many of which were read before",
+            expected: vec![from, dim],
+            actual: vec![vocab_size, dim],
+        });
+    }
+    rows.seek(from)?;
+    let mut first = from;
     while let Some(block) = rows.next_block()? {
-        let end = first + block.nrows();
+        let end = first.saturating_add(block.nrows());
         if block.ncols() != dim || end > vocab_size {
             return Err(mismatch(end, block.ncols()));
         }
@@ -64,6 +72,26 @@ pub(super) fn with_scaled_rows<T>(
             Ok(rows) => work(rows),
             Err(_) => unreachable!("a number for each of the rows"),
         }
+    })
+}
+
+/// Calls `work` with rows in `f32`, each times the square root of its weight and all in a unit in which their squares are
+/// neither too large nor too small for `f32`, and with that unit, a power of two.
+pub(super) fn with_narrow_rows<T>(
+    rows: ArrayView2<'_, f32>,
+    weights: Option<&[f64]>,
+    work: impl FnOnce(ArrayView2<'_, f32>, f64) -> T,
+) -> T {
+    /// Magnitudes whose squares can be added up in `f32`, and those of much smaller numbers beside them.
+    const SAFE: std::ops::Range<f64> = 1e-8..1e8;
+    let largest = |numbers: &mut dyn Iterator<Item = f64>| numbers.fold(0.0, |largest: f64, x| largest.max(x.abs()));
+    if weights.is_none() && SAFE.contains(&largest(&mut rows.iter().map(|&value| f64::from(value)))) {
+        return work(rows, 1.0);
+    }
+    with_scaled_rows(rows, weights, |rows| {
+        let largest = largest(&mut rows.iter().copied());
+        let unit = if SAFE.contains(&largest) || largest == 0.0 { 1.0 } else { largest.log2().floor().exp2() };
+        work(rows.mapv(|value| (value / unit) as f32).view(), unit)
     })
 }
 

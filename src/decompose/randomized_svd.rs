@@ -85,7 +85,8 @@ impl RandomizedSvd {
         Self { block: block.max(1), ..self }
     }
 
-    /// With products of another type: in `f32`, directions of singular values below about 1e-3·σ₁ are noise.
+    /// With products of another type: in `f32`, directions of singular values below about 3e-3·σ₁ are noise, and smaller
+    /// relative errors cannot be promised (asked for one, all directions are taken).
     #[must_use]
     pub fn with_products(self, products: Products) -> Self {
         Self { products, ..self }
@@ -104,9 +105,17 @@ impl RandomizedSvd {
     ///
     /// # Errors
     /// Those of [`decompose`](super::Decompose::decompose), and those of [`basis_with`](Self::basis_with).
-    pub fn decompose_with(&self, table: ArrayView2<'_, f32>, rng: &mut impl Rng) -> Result<Decomposition> {
+    pub fn decompose_with<R: Rng + ?Sized>(&self, table: ArrayView2<'_, f32>, rng: &mut R) -> Result<Decomposition> {
         let mut rows = ArrayRows::new(table);
         self.basis_with(&mut rows, rng)?.decompose(&mut rows, self.objective.row_weights.as_ref())
+    }
+
+    /// [`basis_with`](Self::basis_with) random directions from the [seed](Self::with_seed).
+    ///
+    /// # Errors
+    /// The same.
+    pub fn basis(&self, rows: &mut dyn RowBlocks) -> Result<Basis> {
+        self.basis_with(rows, &mut ChaCha8Rng::seed_from_u64(self.seed))
     }
 
     /// The first half of the decomposition, of a table of any size: reads all rows several times.
@@ -114,8 +123,8 @@ impl RandomizedSvd {
     /// # Errors
     /// Those of [`decompose`](super::Decompose::decompose) and of the source;
     /// [`NeedsAllSingularValues`](Error::NeedsAllSingularValues) for a [`Rank`] of that kind;
-    /// [`InvalidSetting`](Error::InvalidSetting) for [`MeanRemoval::IfBetter`], which needs both spectra.
-    pub fn basis_with(&self, rows: &mut dyn RowBlocks, rng: &mut impl Rng) -> Result<Basis> {
+    /// also for [`MeanRemoval::IfBetter`], which needs both spectra.
+    pub fn basis_with<R: Rng + ?Sized>(&self, rows: &mut dyn RowBlocks, rng: &mut R) -> Result<Basis> {
         let (vocab_size, dim) = (rows.vocab_size(), rows.dim());
         let shape = [vocab_size, dim];
         check::table("table [vocab_size, dim]", shape)?;
@@ -141,6 +150,7 @@ impl RandomizedSvd {
         let svd = krylov.right_svd()?;
         let (energy, total) = (krylov.energy(), krylov.total_energy());
         let spectrum = Spectrum::of_parts(svd.singular_values.clone(), energy, total, shape, centred);
+        let spectrum = spectrum.with_noise(krylov.noise());
         let rank = self.rank.select(&spectrum.significant())?;
         let mean = centred.then(|| krylov.mean());
         Basis::new(Parts { rank, svd, mean, covariance: covariance.cloned(), spectrum })
@@ -148,7 +158,7 @@ impl RandomizedSvd {
 
     /// Whether the span holds enough of the energy for the rank to be chosen.
     fn is_reached(&self, krylov: &Krylov<'_>) -> Result<bool> {
-        let lost = (krylov.energy() - krylov.held_energy()?).max(0.0);
+        let lost = (krylov.energy() - krylov.held_energy()?).max(0.0) + krylov.noise();
         let total = krylov.total_energy();
         Ok(match self.rank {
             Rank::Energy(share) => total - lost >= share * total,

@@ -47,6 +47,18 @@ impl Rank {
     pub(crate) fn check(self, vocab_size: usize, dim: usize) -> Result<()> {
         match self {
             Self::Fixed(rank) => Shape { vocab_size, rank, dim }.check(),
+            Self::Bytes(bytes) => {
+                let minimum = Self::bytes(Shape { vocab_size, rank: 1, dim });
+                if bytes < minimum { Err(Error::BudgetTooSmall { bytes, minimum }) } else { Ok(()) }
+            }
+            other => other.check_setting(),
+        }
+    }
+
+    /// # Errors
+    /// [`InvalidSetting`](Error::InvalidSetting).
+    fn check_setting(self) -> Result<()> {
+        match self {
             Self::Energy(share) if !(share > 0.0 && share <= 1.0) => {
                 Err(Error::InvalidSetting { name: "energy", value: share, expected: "a share above 0 and up to 1" })
             }
@@ -55,17 +67,15 @@ impl Rank {
                 value: error,
                 expected: "a number from 0 to below 1",
             }),
-            Self::Bytes(bytes) => {
-                let minimum = Self::bytes(Shape { vocab_size, rank: 1, dim });
-                if bytes < minimum { Err(Error::BudgetTooSmall { bytes, minimum }) } else { Ok(()) }
-            }
             Self::NoiseLevel(level) if !(level >= 0.0 && level.is_finite()) => Err(Error::InvalidSetting {
                 name: "noise level",
                 value: level,
                 expected: "a finite standard deviation that is not negative",
             }),
-            Self::Energy(_)
+            Self::Fixed(_)
+            | Self::Energy(_)
             | Self::RelativeError(_)
+            | Self::Bytes(_)
             | Self::NoiseLevel(_)
             | Self::Effective
             | Self::HardThreshold
@@ -116,13 +126,20 @@ impl Rank {
     /// # }
     /// ```
     pub fn select(self, spectrum: &Spectrum) -> Result<usize> {
-        let [vocab_size, dim] = spectrum.shape();
-        self.check(vocab_size, dim)?;
+        self.check_setting()?;
         let max = spectrum.singular_values().len();
         // The fewest directions that lose no more; a loss that is not to be had at all takes all of them.
         let fewest = |enough: &dyn Fn(usize) -> bool| (1..max).find(|&rank| enough(rank)).unwrap_or(max);
         Ok(match self {
-            Self::Fixed(rank) => rank,
+            Self::Fixed(rank) if (1..=max).contains(&rank) => rank,
+            Self::Fixed(rank) => {
+                let [vocab_size, dim] = spectrum.shape();
+                if max == vocab_size.min(dim) {
+                    return Err(Error::RankOutOfRange { rank, max, vocab_size, dim });
+                }
+                let expected = "1 to the number of singular values that are listed";
+                return Err(Error::InvalidSetting { name: "rank", value: rank as f64, expected });
+            }
             Self::Energy(share) => {
                 let curve = spectrum.energy_curve();
                 fewest(&|rank| curve[rank] >= share)

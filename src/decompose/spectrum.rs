@@ -53,6 +53,11 @@ impl Spectrum {
                 return Err(Error::InvalidSetting { name: "a singular value", value, expected: "no negative number" });
             }
         }
+        let largest = singular_values.iter().fold(0.0, |largest: f64, &value| largest.max(value));
+        if largest > 0.0 && !(1e-100..1e100).contains(&largest) {
+            let expected = "a number between 1e-100 and 1e100, whose square can be compared";
+            return Err(Error::InvalidSetting { name: "the largest singular value", value: largest, expected });
+        }
         let mut values = singular_values.to_vec();
         values.sort_by(|a, b| b.total_cmp(a));
         let energy = values.iter().rev().map(|value| value * value).sum();
@@ -95,6 +100,11 @@ impl Spectrum {
         Self { singular_values, unlisted_energy: 0.0, total_energy, bytes: Bytes::OfBlocks(bytes), shape }
     }
 
+    /// The same, though so much more energy may be lost than was measured.
+    pub(super) fn with_noise(self, energy: f64) -> Self {
+        Self { unlisted_energy: self.unlisted_energy + energy, ..self }
+    }
+
     /// The spectrum of a product that is not a part of the table's SVD: its singular values, what it leaves of the table, and
     /// the energy of the table.
     pub(super) fn of_product(
@@ -115,7 +125,10 @@ impl Spectrum {
 
     /// The same with values that rounding to `f32` makes of zeros counted as zeros.
     pub(super) fn significant(&self) -> Self {
-        let threshold = f64::from(f32::EPSILON) * self.singular_values.first().copied().unwrap_or(0.0);
+        let largest = self.singular_values.first().copied().unwrap_or(0.0);
+        // Of a table without its mean, what rounding the mean leaves is no direction either.
+        let scale = if self.has_bias() { largest.max(self.total_energy.sqrt()) } else { largest };
+        let threshold = f64::from(f32::EPSILON) * scale;
         let singular_values = self.singular_values.mapv(|value| if value > threshold { value } else { 0.0 });
         Self { singular_values, ..self.clone() }
     }

@@ -27,7 +27,7 @@ pub(super) fn factorize(rows: &mut dyn RowBlocks, weights: Option<&[f64]>) -> Re
     let dim = rows.dim();
     let block_rows = BLOCK_ROWS.max(ASPECT * dim);
     let mut factors = Vec::new();
-    for_each_block(rows, weights, |first, block, weights| {
+    for_each_block(rows, 0, weights, |first, block, weights| {
         check_finite(block, first)?;
         let work = |range: Range<usize>| {
             let weights = weights.map(|weights| &weights[range.clone()]);

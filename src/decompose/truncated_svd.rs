@@ -22,8 +22,8 @@ use crate::{ArrayRows, Result, RowBlocks, embedding::check};
 /// count as zero and give zero columns of U.
 ///
 /// There are two [routes](SvdRoute), through the Gram matrix and through QR, which differ in speed and in the accuracy of small
-/// singular values only. Either reads the table in blocks of rows, which are all that is ever held in `f64`; time
-/// O(`vocab_size` · dim²), on all threads.
+/// singular values only. Either reads the table in blocks of rows, which are all that is ever held in `f64` (with QR, at least
+/// 8 · dim rows for each thread); time O(`vocab_size` · dim²), on all threads.
 ///
 /// # Examples
 ///
@@ -61,7 +61,7 @@ pub enum SvdRoute {
     /// Through the eigenvalues of the Gram matrix Eᵀ·E \[dim × dim\], summed in `f64`: several times faster for tall tables, as
     /// good for everything that factors in `f32` can hold, but singular values below about 1e-8·σ₁ are noise.
     Gram,
-    /// The same with products in `f32` inside blocks of rows: faster once more, singular values below about 1e-4·σ₁ are
+    /// The same with products in `f32` inside blocks of rows: faster once more, singular values below about 3e-4·σ₁ are
     /// noise.
     GramF32,
 }

@@ -1,9 +1,18 @@
 //! QR and singular value decompositions.
 
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1};
 
 use super::{RightSvd, to_array, to_mat};
 use crate::{Error, Result};
+
+/// Turns a direction so that its entry of largest magnitude is positive; whether it had to be turned.
+pub(crate) fn orient(mut direction: ArrayViewMut1<'_, f64>) -> bool {
+    let largest = direction.iter().fold(0.0, |largest: f64, &x| if x.abs() > largest.abs() { x } else { largest });
+    if largest < 0.0 {
+        direction.mapv_inplace(|x| -x);
+    }
+    largest < 0.0
+}
 
 /// The triangular factor R \[min(m, n) × n\] of the QR decomposition of a matrix \[m × n\].
 pub(crate) fn triangular_factor(matrix: ArrayView2<'_, f64>) -> Array2<f64> {

@@ -1,8 +1,8 @@
 //! Sums that are made in parts, merged, kept and gone on with.
 
 use factorized_embedding::{
-    ArrayRows, Basis, Error, GramAccumulator, IteratorRows, MeanRemoval, Products, Rank, RowBlocks, RowWeights,
-    SvdRoute, TruncatedSvd,
+    ArrayRows, Basis, Decompose, Error, GramAccumulator, IteratorRows, MeanRemoval, Products, RandomizedSvd, Rank,
+    RowBlocks, RowWeights, SvdRoute, TruncatedSvd,
 };
 use ndarray::{Array2, Axis, array, s};
 
@@ -255,4 +255,88 @@ fn the_second_half_wants_the_rows_of_the_first() {
     let infinite = Array2::from_elem((2, 7), f32::INFINITY);
     assert!(matches!(basis.left_rows_into(infinite.view(), u.view_mut()), Err(Error::NonFinite { .. })));
     assert_eq!(u, Array2::from_elem((2, 3), 7.0), "as it was");
+}
+
+#[test]
+fn a_source_has_to_give_the_rows_that_it_promises() {
+    let source = |promised: usize, given: usize| {
+        IteratorRows::new(promised, 2, move || (0..given).map(|_| Ok(Array2::ones((1, 2)))))
+    };
+    /// Rows that are not counted by anybody else.
+    struct Unchecked(usize, usize, Array2<f32>);
+    impl RowBlocks for Unchecked {
+        fn vocab_size(&self) -> usize {
+            self.0
+        }
+        fn dim(&self) -> usize {
+            2
+        }
+        fn next_block(&mut self) -> factorized_embedding::Result<Option<ndarray::ArrayView2<'_, f32>>> {
+            self.1 = self.1.saturating_sub(1);
+            Ok((self.1 > 0).then(|| self.2.view()))
+        }
+        fn seek(&mut self, _: usize) -> factorized_embedding::Result<()> {
+            Ok(())
+        }
+    }
+    let weights = RowWeights::new([1.0; 4]).expect("weights");
+    for (promised, blocks) in [(4, 6), (4, 3)] {
+        let mut rows = Unchecked(promised, blocks, Array2::ones((1, 2)));
+        let mut gram = GramAccumulator::new(2).expect("two columns");
+        let result = gram.update_from(&mut rows, Some(&weights), |_| Ok(()));
+        assert!(matches!(result, Err(Error::ShapeMismatch { .. })), "{blocks} blocks: {result:?}");
+    }
+    let mut gram = GramAccumulator::new(2).expect("two columns");
+    gram.update_from(&mut source(4, 4), Some(&weights), |_| Ok(())).expect("four rows");
+    let result = gram.update_from(&mut source(3, 3), None, |_| Ok(()));
+    assert!(matches!(result, Err(Error::ShapeMismatch { .. })), "fewer rows than were read: {result:?}");
+}
+
+#[test]
+fn sums_that_cannot_be_held_are_refused_and_leave_the_rest() {
+    let mut gram = GramAccumulator::new(1).expect("a column");
+    gram.update(array![[1.0]].view(), None).expect("finite");
+    // Doubled until the rows cannot be counted.
+    let mut doubled = gram.clone();
+    for _ in 0..63 {
+        doubled.merge(&doubled.clone()).expect("fewer than 2⁶⁴ rows");
+    }
+    let before = doubled.clone();
+    assert!(matches!(doubled.merge(&before), Err(Error::TableTooLarge { .. })));
+    assert_eq!(doubled, before);
+    // Each part can be held, the sum cannot.
+    let large = array![[1e38], [1e38]];
+    let weights = [1e232; 2];
+    while gram.update(large.view(), Some(&weights)).is_ok() {}
+    assert!(matches!(gram.update(large.view(), Some(&weights)), Err(Error::Overflow { .. })));
+    assert!(GramAccumulator::from_bytes(&gram.to_bytes()).is_ok(), "what is held can be kept");
+    match gram.update(large.view(), Some(&[1.0, -1.0])) {
+        Err(Error::InvalidWeight { row, .. }) => {
+            assert_eq!(row as u64, gram.num_rows() + 1, "counted from the first row")
+        }
+        other => panic!("{other:?}"),
+    }
+    let empty = GramAccumulator::new(3).expect("three columns");
+    assert!(matches!(empty.column_covariance(), Err(Error::Empty { .. })));
+}
+
+#[test]
+fn products_in_f32_know_the_scale_of_the_table() {
+    let table = random::normal((500, 6), 62);
+    let weights = RowWeights::new((1..=500).map(f64::from).collect::<Vec<_>>()).expect("weights");
+    for exponent in [-35, -25, -19, 0, 19, 30] {
+        let scaled = &table * 10_f32.powi(exponent);
+        let exact = TruncatedSvd::new(Rank::Fixed(3)).with_row_weights(weights.clone());
+        let narrow = exact.clone().with_route(SvdRoute::GramF32);
+        let random = RandomizedSvd::new(Rank::Fixed(3)).with_products(Products::F32).with_row_weights(weights.clone());
+        let error = |method: &dyn Decompose| method.decompose(scaled.view()).expect("finite").relative_error;
+        for method in [&narrow as &dyn Decompose, &random] {
+            approx::assert_abs_diff_eq!(error(method), error(&exact), epsilon = 1e-5);
+        }
+    }
+    // Hidden states of low rank, too.
+    let mut sums = GramAccumulator::new(64).expect("columns").with_products(Products::F32);
+    let low = random::normal((5000, 10), 63).dot(&random::normal((10, 64), 64));
+    sums.update(low.view(), None).expect("finite");
+    sums.column_covariance().expect("positive semidefinite but for rounding");
 }

@@ -1,7 +1,7 @@
 //! The randomized SVD: how near the optimum it is, and that it knows.
 
 use factorized_embedding::{
-    ArrayRows, Decompose, Decomposition, Error, Products, RandomizedSvd, Rank, RowWeights, TruncatedSvd,
+    ArrayRows, Decompose, Decomposition, Error, MeanRemoval, Products, RandomizedSvd, Rank, RowWeights, TruncatedSvd,
 };
 use ndarray::{Array2, ArrayView2};
 
@@ -115,6 +115,28 @@ fn the_rank_grows_until_the_error_is_reached() {
         let found =
             RandomizedSvd::new(Rank::Energy(share)).with_block(9).decompose(table.view()).expect("a finite table");
         assert!(1.0 - found.relative_error.powi(2) >= share - 1e-6, "{share}: {found:?}");
+    }
+}
+
+#[test]
+fn products_in_f32_promise_no_more_than_they_keep() {
+    let decay = Array2::from_shape_fn((1, 90), |(_, j)| 0.5_f32.powf(j as f32));
+    let table = (random::normal((700, 90), 79) * &decay).dot(&random::normal((90, 90), 80)) + 3.0;
+    for target in [1e-1, 1e-2, 3e-4, 1e-6] {
+        for (block, iterations) in [(1, 0), (8, 0), (64, 2)] {
+            for mean in [MeanRemoval::Never, MeanRemoval::Always] {
+                let svd =
+                    RandomizedSvd::new(Rank::RelativeError(target)).with_products(Products::F32).with_block(block);
+                let svd = svd.with_power_iterations(iterations).with_mean_removal(mean);
+                let found = svd.decompose(table.view()).expect("a finite table");
+                let promised = found.spectrum.error_at(found.factors.rank());
+                let error = found.relative_error;
+                assert!(
+                    error <= promised * (1.0 + 1e-6) + 2e-6,
+                    "{target}, {block}, {mean:?}: {error}, not {promised}"
+                );
+            }
+        }
     }
 }
 

@@ -110,3 +110,13 @@ fn one_decomposition_answers_for_all_rules() {
         assert_eq!(rule.select(&spectrum).expect("all values"), rank, "{rule:?}");
     }
 }
+
+#[test]
+fn values_whose_squares_cannot_be_compared_are_refused() {
+    use factorized_embedding::{Error, Spectrum};
+
+    for values in [ndarray::array![1e200, 1.0], ndarray::array![1e-200, 1e-201]] {
+        let result = Spectrum::new(values.clone(), 10, 2);
+        assert!(matches!(result, Err(Error::InvalidSetting { .. })), "{values}: {result:?}");
+    }
+}

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Error, Factors, Result,
-    linalg::{RightSvd, product, right_svd, triangular_factor},
+    linalg::{RightSvd, orient, product, right_svd, triangular_factor},
 };
 
 /// Triangular factors that are stacked before they are factorized again.
@@ -44,8 +44,14 @@ impl Iteration {
         let mut previous = self.solve_rows(problem, &axes, &mut u)?;
         for _ in 0..self.max_iterations {
             self.balance(&mut u, &axes)?;
-            axes = self.axes(&problem.solve_columns(&u, self.ridge)?)?;
-            let loss = self.solve_rows(problem, &axes, &mut u)?;
+            let next = self.axes(&problem.solve_columns(&u, self.ridge)?)?;
+            let loss = self.solve_rows(problem, &next, &mut u)?;
+            if loss > previous {
+                // By rounding, in very ill-conditioned problems by more: what was there before is better.
+                losses.push(self.solve_rows(problem, &axes, &mut u)?);
+                break;
+            }
+            axes = next;
             losses.push(loss);
             if previous - loss <= self.tolerance * previous {
                 break;
@@ -151,9 +157,9 @@ impl Fit {
         let diagonal = singular_values.mapv(|value| if value > threshold { value } else { 0.0 });
         let mut inverses = diagonal.mapv(|value| if value > 0.0 { value.recip() } else { 0.0 });
         for (mut row, inverse) in v.rows_mut().into_iter().zip(&mut inverses) {
-            let largest = row.iter().fold(0.0, |largest: f64, &x| if x.abs() > largest.abs() { x } else { largest });
-            row *= largest.signum();
-            *inverse *= largest.signum();
+            if orient(row.view_mut()) {
+                *inverse = -*inverse;
+            }
         }
         multiply_rows(&mut u, (scaled_rows(&rotation.t(), &axes.scales) * &inverses).view())?;
         let narrow = |value: &f64| *value as f32;

@@ -12,7 +12,8 @@ use crate::{Error, Result, TokenId, embedding::check};
 /// Entries that are not listed are missing: nothing is said of them, which is not the same as that they are zero. A
 /// weight of 0 makes an entry missing, too.
 ///
-/// They are held twice, by rows and by columns: 16 bytes an entry, 24 with weights that are not all 1.
+/// They are held twice, by rows and by columns: 16 bytes an entry, 24 with weights that are not all 1; while they are put in
+/// order, about three times as much.
 ///
 /// # Examples
 ///

@@ -95,7 +95,7 @@ impl Basis {
         let projection =
             PackedProjection::new((&self.v * &self.diagonal.view().insert_axis(Axis(1))).view(), self.bias());
         let mut errors = Errors::default();
-        for_each_block(rows, weights.as_deref(), |first, block, weights| {
+        for_each_block(rows, 0, weights.as_deref(), |first, block, weights| {
             let work = |range: Range<usize>| {
                 let rows = block.slice(s![range.clone(), ..]);
                 let u = self.compute(rows);

@@ -1,6 +1,6 @@
 //! The best directions for the rows of a group.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2};
 
 use super::super::{MeanRemoval, parallel::map_in_order};
 use crate::{
@@ -70,7 +70,9 @@ impl Group {
         let group = |ids: Vec<TokenId>, mean: Option<(Array1<f64>, f64)>| -> Result<Self> {
             let RightSvd { singular_values, mut v } = directions(weighted, &ids, mean.as_ref().map(|(mean, _)| mean))?;
             let square = |value: &f64| if value * value > floor { value * value } else { 0.0 };
-            orient(&mut v);
+            v.rows_mut().into_iter().for_each(|row| {
+                linalg::orient(row);
+            });
             Ok(Self { ids, mean, energies: singular_values.map(square), v })
         };
         if mean_removal == MeanRemoval::Never || sums.weight == 0.0 {
@@ -165,13 +167,4 @@ fn directions(weighted: &Weighted<'_>, ids: &[TokenId], mean: Option<&Array1<f64
         Ok(())
     })?;
     linalg::right_svd_of_gram(gram.view())
-}
-
-fn orient(v: &mut Array2<f64>) {
-    for mut row in v.axis_iter_mut(Axis(0)) {
-        let largest = row.iter().fold(0.0, |largest: f64, &x| if x.abs() > largest.abs() { x } else { largest });
-        if largest < 0.0 {
-            row.mapv_inplace(|x| -x);
-        }
-    }
 }

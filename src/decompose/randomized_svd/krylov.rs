@@ -10,15 +10,15 @@ use crate::{
     ColumnCovariance, Error, Products, Result, RowBlocks,
     decompose::{
         parallel::map_in_order,
-        passes::{check_finite, for_each_block, with_scaled_rows},
+        passes::{check_finite, for_each_block, with_narrow_rows, with_scaled_rows},
     },
     linalg::{self, Eigen, Number, RightSvd},
 };
 
 /// Rows that are multiplied together.
 const BLOCK_ROWS: usize = 512;
-/// What is left of a direction after its part in the span is taken off counts as new above this share of it.
-const NEW: f64 = 1e-10;
+/// A direction is orthogonal to the span if its part in it is below this.
+const ORTHOGONAL: f64 = 1e-10;
 
 /// Orthonormal directions Q \[dim × k\] that grow block by block, and their products Z = Aᵀ·A·Q with a table A: E without its
 /// mean if it is `centred`, times √w and L.
@@ -60,7 +60,7 @@ impl<'a> Krylov<'a> {
     }
 
     /// Begins with so many random directions.
-    pub(super) fn start(&mut self, block: usize, rng: &mut impl Rng) -> Result<()> {
+    pub(super) fn start(&mut self, block: usize, rng: &mut (impl Rng + ?Sized)) -> Result<()> {
         let dim = self.rows.dim();
         let random = Array2::from_shape_simple_fn((dim, block.min(dim)), || StandardNormal.sample(rng));
         self.append(linalg::orthonormal_columns(random.view()), true)
@@ -72,7 +72,7 @@ impl<'a> Krylov<'a> {
         let largest = norms(images.view()).fold(0.0, f64::max);
         let room = self.rows.vocab_size().min(self.rows.dim()).saturating_sub(self.q.ncols());
         let new = self.without_span(self.without_span(images));
-        if room == 0 || norms(new.view()).all(|norm| norm <= NEW * largest) {
+        if room == 0 || norms(new.view()).all(|norm| norm <= self.new_above() * largest) {
             return Ok(false);
         }
         // Columns that depended on others have become any directions, so once more; what then lies in the span goes.
@@ -81,7 +81,7 @@ impl<'a> Krylov<'a> {
         let parts = linalg::transposed_product(self.q.view(), directions.view());
         let outside: Vec<usize> = norms(parts.view())
             .enumerate()
-            .filter(|(_, norm)| *norm < NEW)
+            .filter(|(_, norm)| *norm < ORTHOGONAL)
             .map(|(column, _)| column)
             .take(room)
             .collect();
@@ -109,6 +109,27 @@ impl<'a> Krylov<'a> {
         if self.centred { (self.totals.energy - mean.dot(&mean)).max(0.0) } else { self.totals.energy }
     }
 
+    /// The unit of rounding of the products.
+    fn epsilon(&self) -> f64 {
+        match self.products {
+            Products::F32 => f64::from(f32::EPSILON),
+            Products::F64 => f64::EPSILON,
+        }
+    }
+
+    /// What is left of a direction after its part in the span is taken off counts as new above this share of it.
+    fn new_above(&self) -> f64 {
+        match self.products {
+            Products::F32 => 1e-6,
+            Products::F64 => 1e-10,
+        }
+    }
+
+    /// Energy that rounding of the products may hide.
+    pub(super) fn noise(&self) -> f64 {
+        self.q.ncols() as f64 * self.epsilon() * self.totals.energy
+    }
+
     /// The energy of the table that the span holds.
     pub(super) fn held_energy(&self) -> Result<f64> {
         let nystrom = self.nystrom()?;
@@ -124,7 +145,7 @@ impl<'a> Krylov<'a> {
     fn nystrom(&self) -> Result<Array2<f64>> {
         let core = linalg::transposed_product(self.q.view(), self.z.view());
         let Eigen { values, vectors } = linalg::symmetric_eigen(core.view())?;
-        let threshold = values[0].max(0.0) * values.len() as f64 * f64::EPSILON;
+        let threshold = values[0].max(0.0) * values.len() as f64 * self.epsilon();
         let mut b = linalg::product(vectors.view(), self.z.t());
         for (mut row, &value) in b.rows_mut().into_iter().zip(&values) {
             // A direction that the table has nothing in stays a row of zeros, so that there is a vector for each direction.
@@ -160,29 +181,29 @@ impl<'a> Krylov<'a> {
         let narrow = rooted.mapv(|value| value as f32);
         let mut images = Array2::zeros(rooted.raw_dim());
         let totals = &mut self.totals;
-        for_each_block(self.rows, self.weights, |first, block, weights| {
+        for_each_block(self.rows, 0, self.weights, |first, block, weights| {
             let work = |range: Range<usize>| {
                 let weights = weights.map(|weights| &weights[range.clone()]);
                 let rows = block.slice(s![range, ..]);
                 let totals = |rows: ArrayView2<'_, f64>| first_pass.then(|| Totals::of(rows, weights, root));
-                match (self.products, weights) {
-                    // Nothing to widen, once the totals are known.
-                    (Products::F32, None) if !first_pass => (twice(rows, narrow.view()), None),
-                    (Products::F32, _) => with_scaled_rows(rows, weights, |rows| {
-                        (twice(rows.mapv(|value| value as f32).view(), narrow.view()), totals(rows))
-                    }),
-                    (Products::F64, _) => {
-                        with_scaled_rows(rows, weights, |rows| (twice(rows, rooted.view()), totals(rows)))
+                match self.products {
+                    Products::F32 => {
+                        let twice = |rows: ArrayView2<'_, f32>, unit| twice(rows, narrow.view()) * (unit * unit);
+                        let images = with_narrow_rows(rows, weights, twice);
+                        // Nothing to widen, once the totals are known.
+                        (images, if first_pass { with_scaled_rows(rows, weights, totals) } else { None })
                     }
+                    Products::F64 => with_scaled_rows(rows, weights, |rows| (twice(rows, rooted.view()), totals(rows))),
                 }
             };
             map_in_order(block.nrows(), BLOCK_ROWS, 4, work, |(more, sums)| {
+                let energy = sums.as_ref().map_or(0.0, |sums| sums.energy);
+                if !(energy.is_finite() && more.iter().all(|value| value.is_finite())) {
+                    check_finite(block, first)?;
+                    return Err(Error::Overflow { what: "Gram matrix of the table" });
+                }
                 images += &more;
                 if let Some(sums) = sums {
-                    if !sums.energy.is_finite() {
-                        check_finite(block, first)?;
-                        return Err(Error::Overflow { what: "Gram matrix of the table" });
-                    }
                     totals.weight += sums.weight;
                     totals.sum += &sums.sum;
                     totals.energy += sums.energy;

@@ -137,6 +137,9 @@ impl FactorsWriter {
             }
             other => other,
         })?;
+        if rows.nrows() == 0 {
+            return Ok(());
+        }
         self.begin()?;
         self.write(|file| write_array(rows, file))?;
         self.progress = Progress::Rows(total);
