@@ -20,18 +20,20 @@ COUNTS = DATA / "glove50-top10k.freq.npy"
 def main():
     example = optimum.build_example()
     table = load_file(TABLE)["weight"].astype(np.float64)
-    plain = np.ones(len(table))
-    weighted = np.load(COUNTS) + 1.0
+    frequencies = ["--frequencies", COUNTS, "--smoothing", 1]
+    weightings = [("plain", np.ones(len(table)), []), ("weighted by frequency", np.load(COUNTS) + 1.0, frequencies)]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "factors.safetensors"
-        for rank in [1, 10, 25, 40]:
-            optimum.compress(example, TABLE, "weight", rank, out)
-            error = optimum.error_of_file(out, table, plain)
-            optimum.check("GloVe, plain", rank, error, optimum.optimal_error(table, rank, plain))
-
-            optimum.compress(example, TABLE, "weight", rank, out, "--frequencies", COUNTS, "--smoothing", 1)
-            error = optimum.error_of_file(out, table, weighted)
-            optimum.check("GloVe, weighted by frequency", rank, error, optimum.optimal_error(table, rank, weighted))
+        for name, weights, options in weightings:
+            optima = optimum.optimal_errors(table, weights)
+            for rank in [1, 10, 25, 40]:
+                optimum.compress(example, TABLE, "weight", rank, out, *options)
+                error = optimum.error_of_file(out, table, weights)
+                optimum.check(f"GloVe, {name}", rank, error, optima[rank])
+            for method in ["qr", "gram"]:
+                optimum.compress(example, TABLE, "weight", 25, out, "--method", method, *options)
+                error = optimum.error_of_file(out, table, weights)
+                optimum.check(f"GloVe, {name}, {method}", 25, error, optima[25])
 
 
 if __name__ == "__main__":

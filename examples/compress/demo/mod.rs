@@ -3,6 +3,7 @@
 mod analogies;
 mod data;
 mod figure;
+mod methods;
 mod neighbours;
 
 use std::{
@@ -92,6 +93,7 @@ pub(crate) fn run(plot: Option<&Path>, out: &mut impl Write) -> Result<()> {
     progress.finish_and_clear();
 
     write_sizes(&glove.dense, dense_accuracy, &measured, analogies.len(), out)?;
+    methods::write(&glove.dense, &weights, out)?;
     let shown = |method| measured.iter().find(|row| row.method == method && row.layer.rank() == SHOWN_RANK);
     if let (Some(plain), Some(weighted)) = (shown(Method::Plain), shown(Method::Weighted)) {
         writeln!(out, "\nNearest words, in the dense table and in both of rank {SHOWN_RANK}:\n")?;
