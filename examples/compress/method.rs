@@ -9,7 +9,7 @@ use crate::support::Result;
 /// How the table is factorized. The first lines are those of the help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Method {
-    /// Exact truncated SVD: by `gram` for tall tables, by `qr` for others
+    /// Exact truncated SVD: through gram for tall tables, qr for others
     Svd,
     /// Exact truncated SVD through a QR decomposition, the most accurate for small singular values
     Qr,
@@ -21,7 +21,7 @@ pub(crate) enum Method {
     Randomized,
     /// Alternating least squares, with --ridge where factors are to stay small
     Als,
-    /// Rows in groups by frequency, each with a rank of its own, under one budget of bytes (`GroupReduce`)
+    /// Rows in groups by frequency, each with a rank of its own, under one budget of bytes; needs --frequencies
     Blockwise,
 }
 

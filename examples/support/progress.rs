@@ -1,10 +1,12 @@
 //! Progress on the standard error; nothing when that is not a terminal.
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 use factorized_embedding::RowBlocks;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use ndarray::{ArrayBase, ArrayView2};
+
+use super::text::grouped;
 
 /// For steps of unknown length.
 pub(crate) fn steps() -> ProgressBar {
@@ -22,12 +24,16 @@ pub(crate) fn rounds(count: usize) -> ProgressBar {
 pub(crate) fn rows(count: usize) -> ProgressBar {
     let bar = ProgressBar::new(count as u64);
     bar.enable_steady_tick(Duration::from_millis(100));
-    styled(bar, "{bar:30} {human_pos}/{human_len} rows, {per_sec}, {eta} left: {msg}")
+    styled(bar, "{bar:30} {human_pos} of {human_len} rows, {rate} rows/s, {eta} left: {msg}")
 }
 
 fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
+    // What cannot be written is not shown.
+    let rate = |state: &ProgressState, out: &mut dyn Write| {
+        let _ = write!(out, "{}", grouped(state.per_sec() as usize));
+    };
     match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
+        Ok(style) => bar.with_style(style.with_key("rate", rate)),
         Err(_) => bar,
     }
 }
