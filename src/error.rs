@@ -80,7 +80,9 @@ pub enum Error {
     },
 
     /// A rank that a table of this shape cannot have.
-    #[error("rank {rank} is out of range 1..={max} for a table of vocab_size {vocab_size} and dim {dim}")]
+    #[error(
+        "rank {rank} is out of range 1..={max}, where {max} is the smaller of vocab_size {vocab_size} and dim {dim}"
+    )]
     RankOutOfRange {
         /// The rank that was asked for.
         rank: usize,

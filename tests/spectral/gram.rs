@@ -312,7 +312,7 @@ fn sums_that_cannot_be_held_are_refused_and_leave_the_rest() {
     assert!(GramAccumulator::from_bytes(&gram.to_bytes()).is_ok(), "what is held can be kept");
     match gram.update(large.view(), Some(&[1.0, -1.0])) {
         Err(Error::InvalidWeight { row, .. }) => {
-            assert_eq!(row as u64, gram.num_rows() + 1, "counted from the first row")
+            assert_eq!(row as u64, gram.num_rows() + 1, "counted from the first row");
         }
         other => panic!("{other:?}"),
     }
