@@ -159,8 +159,8 @@ fn memory_does_not_grow_with_the_rows() {
 
         let path = |rows: usize| folder.path().join(rows.to_string());
         ROWS.iter().for_each(|&rows| write(&path(rows), rows));
-        // The bytes of numbers, a piece at a time, stand for the second block of the source.
-        let most = Most { rows: 2048, copies: 1, matrices: 8 };
+        // As above, and a piece of bytes (256 KiB) for each of the two blocks.
+        let most = Most { rows: 2048, copies: 2, matrices: 8 };
         check("Gram, from a file", most, |rows| {
             let mut rows = SafetensorsRows::open(path(rows), "table")?.with_block_rows(BLOCK_ROWS);
             gram(&mut rows, Products::F64).map(drop)

@@ -1,6 +1,12 @@
 //! A matrix in a file, whatever the format, as a source of row blocks.
 
-use std::{collections::TryReserveError, io::ErrorKind};
+use std::{
+    collections::TryReserveError,
+    io::ErrorKind,
+    ops::Range,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
 
 use ndarray::{ArrayView2, ShapeBuilder};
 
@@ -40,16 +46,38 @@ pub(super) struct Layout {
     pub(super) order: Order,
 }
 
-/// The rows of a matrix that ends within the file.
-pub(super) struct FileRows {
+/// Where the numbers come from.
+struct Source {
     file: PositionedFile,
     layout: Layout,
-    block_rows: usize,
-    next: usize,
+}
+
+/// What a block is read into.
+#[derive(Default)]
+struct Buffers {
     /// Bytes as they stand in the file.
     piece: Vec<u8>,
-    /// The numbers of the last block.
+    /// The numbers of the block.
     block: Vec<f32>,
+}
+
+/// A block on its way.
+struct Ahead {
+    rows: Range<usize>,
+    reading: JoinHandle<Result<Buffers>>,
+}
+
+/// The rows of a matrix that ends within the file.
+///
+/// While a block is worked with, a thread reads the next one: files that are larger than memory come from the disk on every
+/// pass.
+pub(super) struct FileRows {
+    source: Arc<Source>,
+    block_rows: usize,
+    next: usize,
+    /// The block that was given last.
+    current: Buffers,
+    ahead: Option<Ahead>,
 }
 
 impl FileRows {
@@ -63,7 +91,8 @@ impl FileRows {
             return Err(Error::TableTooLarge { vocab_size, dim });
         }
         let block_rows = (BLOCK_BYTES / size_of::<f32>() / dim).max(1);
-        Ok(Self { file, layout, block_rows, next: 0, piece: Vec::new(), block: Vec::new() })
+        let source = Arc::new(Source { file, layout });
+        Ok(Self { source, block_rows, next: 0, current: Buffers::default(), ahead: None })
     }
 
     /// At most so many rows in a block; at least one.
@@ -72,54 +101,89 @@ impl FileRows {
     }
 
     pub(super) fn shape(&self) -> [usize; 2] {
-        self.layout.shape
+        self.source.layout.shape
     }
 
     pub(super) fn seek(&mut self, row: usize) -> Result<()> {
-        check_row(row, self.layout.shape[0])?;
+        check_row(row, self.shape()[0])?;
         self.next = row;
         Ok(())
     }
 
     pub(super) fn next_block(&mut self) -> Result<Option<ArrayView2<'_, f32>>> {
-        let [vocab_size, dim] = self.layout.shape;
-        let first = self.next;
-        let rows = self.block_rows.min(vocab_size - first);
-        if rows == 0 {
+        let rows = self.block_at(self.next);
+        if rows.is_empty() {
             return Ok(None);
         }
-        // No product overflows: `new` has checked that of the whole table.
-        let mut block = std::mem::take(&mut self.block);
-        resize(&mut block, rows * dim).map_err(|_| self.file.failed(ErrorKind::OutOfMemory.into()))?;
-        let shape = match self.layout.order {
-            Order::Rows => {
-                self.read(first * dim, &mut block)?;
-                (rows, dim).set_f(false)
-            }
+        let spare = std::mem::take(&mut self.current);
+        let (read, spare) = match self.ahead.take() {
+            Some(ahead) if ahead.rows == rows => (ahead.finish(), spare),
+            Some(ahead) => (self.source.read_block(rows.clone(), spare), ahead.finish().unwrap_or_default()),
+            None => (self.source.read_block(rows.clone(), spare), Buffers::default()),
+        };
+        self.current = read?;
+        self.next = rows.end;
+        self.ahead = self.read_ahead(self.block_at(rows.end), spare);
+        let shape = (rows.len(), self.shape()[1]);
+        let shape = match self.source.layout.order {
+            Order::Rows => shape.set_f(false),
+            #[cfg(feature = "npy")]
+            Order::Columns => shape.set_f(true),
+        };
+        // As many numbers as the shape takes.
+        Ok(ArrayView2::from_shape(shape, &self.current.block).ok())
+    }
+
+    /// The rows of the block that begins here.
+    fn block_at(&self, first: usize) -> Range<usize> {
+        first..first.saturating_add(self.block_rows).min(self.shape()[0])
+    }
+
+    /// Begins to read a block; if no thread can be had, it is read when it is asked for.
+    fn read_ahead(&self, rows: Range<usize>, buffers: Buffers) -> Option<Ahead> {
+        if rows.is_empty() {
+            return None;
+        }
+        let (source, block) = (Arc::clone(&self.source), rows.clone());
+        let reading = thread::Builder::new().spawn(move || source.read_block(block, buffers)).ok()?;
+        Some(Ahead { rows, reading })
+    }
+}
+
+impl Ahead {
+    fn finish(self) -> Result<Buffers> {
+        self.reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+impl Source {
+    fn read_block(&self, rows: Range<usize>, mut buffers: Buffers) -> Result<Buffers> {
+        // No product overflows: `FileRows::new` has checked that of the whole table.
+        let dim = self.layout.shape[1];
+        let Buffers { piece, block } = &mut buffers;
+        resize(block, rows.len() * dim).map_err(|_| self.file.failed(ErrorKind::OutOfMemory.into()))?;
+        match self.layout.order {
+            Order::Rows => self.read(rows.start * dim, block, piece)?,
             #[cfg(feature = "npy")]
             Order::Columns => {
-                for (column, numbers) in block.chunks_exact_mut(rows).enumerate() {
-                    self.read(column * vocab_size + first, numbers)?;
+                for (column, numbers) in block.chunks_exact_mut(rows.len()).enumerate() {
+                    self.read(column * self.layout.shape[0] + rows.start, numbers, piece)?;
                 }
-                (rows, dim).set_f(true)
             }
-        };
-        self.block = block;
-        self.next = first + rows;
-        // As many numbers as the shape takes.
-        Ok(ArrayView2::from_shape(shape, &self.block).ok())
+        }
+        Ok(buffers)
     }
 
     /// The numbers of the matrix from this one on, in the order in which they stand.
-    fn read(&mut self, first: usize, out: &mut [f32]) -> Result<()> {
+    fn read(&self, first: usize, out: &mut [f32], piece: &mut Vec<u8>) -> Result<()> {
         let Encoding { size, widen } = self.layout.encoding;
-        let piece = PIECE_BYTES.min(out.len() * size);
-        if self.piece.len() < piece {
-            self.piece.resize(piece, 0);
+        let len = PIECE_BYTES.min(out.len() * size);
+        if piece.len() < len {
+            piece.resize(len, 0);
         }
         let mut offset = self.layout.start + first as u64 * size as u64;
         for out in out.chunks_mut(PIECE_BYTES / size) {
-            let bytes = &mut self.piece[..out.len() * size];
+            let bytes = &mut piece[..out.len() * size];
             self.file.read_exact_at(bytes, offset)?;
             widen(bytes, out);
             offset += bytes.len() as u64;

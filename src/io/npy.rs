@@ -24,8 +24,9 @@ const MAX_BRACKETS: usize = 6;
 
 /// The rows of a table in an npy file, of any size: they are read when they are asked for, and made `f32`.
 ///
-/// Memory is taken by one block only. Tables that are stored by column (`fortran_order`) are read, too, with a read for each
-/// column of a block: their blocks have the strides of columns.
+/// Memory is taken by two blocks: the one that was given, and the next one, which a thread reads meanwhile. Tables that are
+/// stored by column (`fortran_order`) are read, too, with a read for each column of a block: their blocks have the strides of
+/// columns.
 ///
 /// # Examples
 ///
@@ -65,7 +66,7 @@ impl NpyRows {
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let invalid = |reason| Error::InvalidFile { path: path.to_owned(), format: FORMAT, reason };
-        let mut file = PositionedFile::open(path)?;
+        let file = PositionedFile::open(path)?;
         let bytes = file.start(MAX_HEADER_BYTES)?;
         let mut reader = HeaderReader { rest: &bytes, brackets: 0 };
         let header = Header::from_reader(&mut reader).map_err(|error| {

@@ -40,12 +40,12 @@ impl PositionedFile {
     ///
     /// # Errors
     /// [`Io`](Error::Io), also where the file has become too short.
-    pub(super) fn read_exact_at(&mut self, bytes: &mut [u8], offset: u64) -> Result<()> {
-        read_exact_at(&mut self.file, bytes, offset).map_err(|source| self.failed(source))
+    pub(super) fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
+        read_exact_at(&self.file, bytes, offset).map_err(|source| self.failed(source))
     }
 
     /// The first bytes of the file, at most so many.
-    pub(super) fn start(&mut self, len: usize) -> Result<Vec<u8>> {
+    pub(super) fn start(&self, len: usize) -> Result<Vec<u8>> {
         let len = usize::try_from(self.len).unwrap_or(usize::MAX).min(len);
         let mut bytes = vec![0; len];
         self.read_exact_at(&mut bytes, 0)?;
@@ -59,12 +59,12 @@ impl PositionedFile {
 }
 
 #[cfg(unix)]
-fn read_exact_at(file: &mut File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
 }
 
 #[cfg(windows)]
-fn read_exact_at(file: &mut File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
+fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         match std::os::windows::fs::FileExt::seek_read(file, bytes, offset) {
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
@@ -80,7 +80,7 @@ fn read_exact_at(file: &mut File, mut bytes: &mut [u8], mut offset: u64) -> io::
 }
 
 #[cfg(not(any(unix, windows)))]
-fn read_exact_at(file: &mut File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+fn read_exact_at(mut file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     use std::io::{Read, Seek, SeekFrom};
 
     file.seek(SeekFrom::Start(offset))?;

@@ -20,7 +20,8 @@ const START: usize = 8;
 
 /// The rows of a table in a safetensors file, of any size: they are read when they are asked for, and widened to `f32`.
 ///
-/// Memory is taken by one block only. Nothing is mapped: a file that is truncated while it is read gives an error.
+/// Memory is taken by two blocks: the one that was given, and the next one, which a thread reads meanwhile. Nothing is mapped: a
+/// file that is truncated while it is read gives an error.
 ///
 /// # Examples
 ///
@@ -56,8 +57,8 @@ impl SafetensorsRows {
     /// Those of [`load_table`](super::load_table), and [`TableTooLarge`](Error::TableTooLarge).
     pub fn open(path: impl AsRef<Path>, name: &str) -> Result<Self> {
         let path = index::file_of(path.as_ref(), name)?;
-        let mut file = PositionedFile::open(&path)?;
-        let header = read_header(&path, &mut file)?;
+        let file = PositionedFile::open(&path)?;
+        let header = read_header(&path, &file)?;
         let tensor = tensor_of(&header, &path, name)?;
         let (Some(dtype), &[vocab_size, dim]) = (table_dtype(tensor), tensor.shape.as_slice()) else {
             return Err(unsuitable(&path, name, tensor, TABLE));
@@ -84,7 +85,7 @@ impl SafetensorsRows {
     }
 }
 
-fn read_header(path: &Path, file: &mut PositionedFile) -> Result<Header> {
+fn read_header(path: &Path, file: &PositionedFile) -> Result<Header> {
     let invalid = |reason| Error::InvalidFile { path: path.to_owned(), format: FORMAT, reason };
     // No longer than the file, and than headers may be.
     let len = Header::len(&file.start(START)?, file.len()).map_err(invalid)?;
