@@ -71,7 +71,7 @@ fn main() {
 fn run(report: &Report, folder: &Path, table: LargeTable, rank: usize, routes: &[Route]) {
     let [from, to] = ["table.safetensors", "factors.safetensors"].map(|name| folder.join(name));
     let written = report::pass(1, || table.write(&from));
-    report.line("", &table, "written", &written, None);
+    report.line("(the table)", &table, "written", &written, None);
     for &route in routes {
         let first = report::pass(route.passes(), || route.basis(&from, rank));
         report.line(route.name(), &table, route.first_pass(), &first, None);

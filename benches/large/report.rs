@@ -48,10 +48,16 @@ impl Report {
         let errors = error
             .map_or_else(|| " | ".to_owned(), |error| format!("{error:.5} | {:.5}", table.expected_error(self.rank)));
         println!(
-            "| {method} | {} | {gigabytes:.2} | {what} | {seconds:.2} | {:.0} | {:.2} | {peak} | {errors} |",
-            table.rows,
-            reads * table.rows as f64 / seconds,
+            "| {method} | {} | {gigabytes:.2} | {what} | {seconds:.2} | {} | {:.2} | {peak} | {errors} |",
+            thousands(table.rows),
+            thousands((reads * table.rows as f64 / seconds) as usize),
             reads * gigabytes / seconds,
         );
     }
+}
+
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
 }
