@@ -1,7 +1,7 @@
 //! Decompositions of a table that is larger than memory ought to hold: file in, file out, and the memory that they take.
 //!
 //! Writes a safetensors file of 1,000,000 × 384 `f32` block by block, decomposes it at rank 96, writes the factors to another
-//! file, and prints a line for each pass: seconds, rate, the largest anonymous memory (RssAnon) of the process, and the
+//! file, and prints a line for each pass: seconds, rate, the largest anonymous memory (`RssAnon`) of the process, and the
 //! relative error. The Gram route has to stay under [`MEMORY`] for as many rows as one likes, so it runs again on twice as
 //! many. It asserts this, and that the errors are those that follow from how the table was drawn.
 //!

@@ -39,7 +39,7 @@ pub(crate) fn watch<T>(work: impl FnOnce() -> T) -> (T, Option<u64>) {
     })
 }
 
-/// RssAnon of this process in bytes.
+/// `RssAnon` of this process in bytes.
 fn anonymous() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;

@@ -1,4 +1,5 @@
 //! What the passes took, as a table.
+#![allow(clippy::print_stdout, reason = "the table is what the bench is for")]
 
 use std::time::Instant;
 
