@@ -10,7 +10,9 @@ use ndarray::{Array1, Array2, ArrayView2};
 
 pub(crate) use eigen::{Eigen, right_svd_of_gram, square_root, symmetric_eigen};
 pub(crate) use least_squares::{NormalEquations, solve_gram, solve_wide};
-pub(crate) use orthogonal::{orient, orthonormal_columns, pseudo_inverse, right_svd, triangular_factor};
+pub(crate) use orthogonal::{
+    orient, orthonormal_columns, pseudo_inverse, right_svd, triangular_factor, triangular_factor_of_columns,
+};
 pub(crate) use products::{Number, add_gram, gram, mirror, product, product_into, transposed_product};
 
 /// The singular values of a matrix \[n × dim\], never increasing, and its right singular vectors.

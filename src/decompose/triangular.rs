@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView2, s};
 
 use super::{
     Moments,
@@ -31,7 +31,7 @@ pub(super) fn factorize(rows: &mut dyn RowBlocks, weights: Option<&[f64]>) -> Re
         check_finite(block, first)?;
         let work = |range: Range<usize>| {
             let weights = weights.map(|weights| &weights[range.clone()]);
-            linalg::triangular_factor(weighted_rows(block.slice(s![range, ..]), weights).view())
+            linalg::triangular_factor_of_columns(weighted_columns(block.slice(s![range, ..]), weights))
         };
         map_in_order(block.nrows(), block_rows, 1, work, |factor| {
             factors.push(factor);
@@ -49,23 +49,26 @@ pub(super) fn factorize(rows: &mut dyn RowBlocks, weights: Option<&[f64]>) -> Re
     Ok(Moments { weight: scale * scale, mean, root })
 }
 
-/// √w and √w · e \[n × (1 + dim)\].
-fn weighted_rows(rows: ArrayView2<'_, f32>, weights: Option<&[f64]>) -> Array2<f64> {
-    let mut scaled = Array2::ones((rows.nrows(), rows.ncols() + 1));
-    scaled.slice_mut(s![.., 1..]).zip_mut_with(&rows, |scaled, &value| *scaled = f64::from(value));
+/// The columns of √w and √w · e \[(1 + dim) × n\].
+fn weighted_columns(rows: ArrayView2<'_, f32>, weights: Option<&[f64]>) -> Array2<f64> {
+    let mut columns = Array2::ones((rows.ncols() + 1, rows.nrows()));
+    columns.slice_mut(s![1.., ..]).zip_mut_with(&rows.t(), |number, &value| *number = f64::from(value));
     if let Some(weights) = weights {
-        for (mut row, weight) in scaled.rows_mut().into_iter().zip(weights) {
-            row *= weight.sqrt();
-        }
+        let roots: Array1<f64> = weights.iter().map(|weight| weight.sqrt()).collect();
+        columns *= &roots;
     }
-    scaled
+    columns
 }
 
 /// The triangular factor of matrices that stand below each other, from their own.
 pub(super) fn combine(factors: &[Array2<f64>]) -> Array2<f64> {
-    let factors: Vec<_> = factors.iter().map(|factor| factor.view()).collect();
-    match concatenate(Axis(0), &factors) {
-        Ok(stack) => linalg::triangular_factor(stack.view()),
-        Err(_) => unreachable!("all factors have a column for each of the table, and one more"),
+    let height = factors.iter().map(|factor| factor.nrows()).sum();
+    let width = factors.first().map_or(0, |factor| factor.ncols());
+    let mut columns = Array2::zeros((width, height));
+    let mut below = 0;
+    for factor in factors {
+        columns.slice_mut(s![.., below..below + factor.nrows()]).assign(&factor.t());
+        below += factor.nrows();
     }
+    linalg::triangular_factor_of_columns(columns)
 }

@@ -1,5 +1,10 @@
 //! QR and singular value decompositions.
 
+use faer::{
+    Mat, MatMut, Par, Spec,
+    dyn_stack::{MemBuffer, MemStack},
+    linalg::qr::no_pivoting::factor,
+};
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1};
 
 use super::{RightSvd, to_array, to_mat};
@@ -16,7 +21,26 @@ pub(crate) fn orient(mut direction: ArrayViewMut1<'_, f64>) -> bool {
 
 /// The triangular factor R \[min(m, n) × n\] of the QR decomposition of a matrix \[m × n\].
 pub(crate) fn triangular_factor(matrix: ArrayView2<'_, f64>) -> Array2<f64> {
-    to_array(to_mat(matrix).qr().thin_R())
+    triangular_factor_of_columns(matrix.t().as_standard_layout().into_owned())
+}
+
+/// The same of a matrix that is given by its columns \[n × m\], in whose place it is computed.
+pub(crate) fn triangular_factor_of_columns(columns: Array2<f64>) -> Array2<f64> {
+    let (n, m) = columns.dim();
+    let (size, block_size) = (m.min(n), factor::recommended_block_size::<f64>(m, n));
+    if size == 0 {
+        return Array2::zeros((size, n));
+    }
+    let mut columns = columns.as_standard_layout().into_owned();
+    if let Some(numbers) = columns.as_slice_mut() {
+        let matrix = MatMut::from_column_major_slice_mut(numbers, m, n);
+        let mut coefficients = Mat::zeros(block_size, size);
+        let (parallelism, parameters) = (Par::Seq, Spec::default());
+        let scratch = factor::qr_in_place_scratch::<f64>(m, n, block_size, parallelism, parameters);
+        let mut memory = MemBuffer::new(scratch);
+        factor::qr_in_place(matrix, coefficients.as_mut(), parallelism, MemStack::new(&mut memory), parameters);
+    }
+    Array2::from_shape_fn((size, n), |(i, j)| if i <= j { columns[[j, i]] } else { 0.0 })
 }
 
 /// Orthonormal columns \[m × min(m, n)\] whose span holds the columns of a matrix \[m × n\].
