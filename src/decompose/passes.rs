@@ -84,12 +84,11 @@ pub(super) fn with_narrow_rows<T>(
 ) -> T {
     /// Magnitudes whose squares can be added up in `f32`, and those of much smaller numbers beside them.
     const SAFE: std::ops::Range<f64> = 1e-8..1e8;
-    let largest = |numbers: &mut dyn Iterator<Item = f64>| numbers.fold(0.0, |largest: f64, x| largest.max(x.abs()));
-    if weights.is_none() && SAFE.contains(&largest(&mut rows.iter().map(|&value| f64::from(value)))) {
+    if weights.is_none() && SAFE.contains(&f64::from(largest_magnitude(rows))) {
         return work(rows, 1.0);
     }
     with_scaled_rows(rows, weights, |rows| {
-        let largest = largest(&mut rows.iter().copied());
+        let largest = rows.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
         let unit = if SAFE.contains(&largest) || largest == 0.0 { 1.0 } else { largest.log2().floor().exp2() };
         work(rows.mapv(|value| (value / unit) as f32).view(), unit)
     })
@@ -105,4 +104,27 @@ pub(super) fn check_finite(block: ArrayView2<'_, f32>, first_row: usize) -> Resu
         }
         other => other,
     })
+}
+
+/// Of numbers that are finite.
+fn largest_magnitude(rows: ArrayView2<'_, f32>) -> f32 {
+    /// Maxima that are kept side by side, so that none of them waits for the one before.
+    const LANES: usize = 32;
+    let mut lanes = [0.0_f32; LANES];
+    for row in rows.rows() {
+        match row.as_slice() {
+            Some(row) => {
+                let (chunks, rest) = row.as_chunks::<LANES>();
+                for chunk in chunks {
+                    lanes
+                        .iter_mut()
+                        .zip(chunk)
+                        .for_each(|(lane, x)| *lane = if x.abs() > *lane { x.abs() } else { *lane });
+                }
+                lanes[0] = rest.iter().fold(lanes[0], |largest, x| largest.max(x.abs()));
+            }
+            None => lanes[0] = row.iter().fold(lanes[0], |largest, x| largest.max(x.abs())),
+        }
+    }
+    lanes.into_iter().fold(0.0, f32::max)
 }

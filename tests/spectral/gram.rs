@@ -207,7 +207,7 @@ fn a_refused_update_adds_nothing() {
     let row = array![[1.0, 2.0]];
     assert!(matches!(gram.update(row.view(), Some(&[1.0, 2.0])), Err(Error::ShapeMismatch { .. })));
     for weight in [-1.0, f64::NAN, f64::INFINITY] {
-        assert!(matches!(gram.update(row.view(), Some(&[weight])), Err(Error::InvalidWeight { row: 0, .. })));
+        assert!(matches!(gram.update(row.view(), Some(&[weight])), Err(Error::InvalidWeight { row: 3, .. })));
     }
     assert!(matches!(gram.update(array![[1e10, 2.0]].view(), Some(&[1e300])), Err(Error::Overflow { .. })));
     assert!(matches!(gram.merge(&GramAccumulator::new(3).expect("three")), Err(Error::ShapeMismatch { .. })));
