@@ -62,8 +62,8 @@ fn weighted_columns(rows: ArrayView2<'_, f32>, weights: Option<&[f64]>) -> Array
 
 /// The triangular factor of matrices that stand below each other, from their own.
 pub(super) fn combine(factors: &[Array2<f64>]) -> Array2<f64> {
-    let height = factors.iter().map(|factor| factor.nrows()).sum();
-    let width = factors.first().map_or(0, |factor| factor.ncols());
+    let height = factors.iter().map(ndarray::ArrayBase::nrows).sum();
+    let width = factors.first().map_or(0, ndarray::ArrayBase::ncols);
     let mut columns = Array2::zeros((width, height));
     let mut below = 0;
     for factor in factors {
