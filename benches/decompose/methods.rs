@@ -8,11 +8,11 @@ pub(crate) enum Method {
     Gram,
     GramF32,
     Randomized,
-    RandomizedF32,
+    RandomizedF64,
 }
 
 impl Method {
-    pub(crate) const ALL: [Self; 5] = [Self::Qr, Self::Gram, Self::GramF32, Self::Randomized, Self::RandomizedF32];
+    pub(crate) const ALL: [Self; 5] = [Self::Qr, Self::Gram, Self::GramF32, Self::Randomized, Self::RandomizedF64];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -20,7 +20,7 @@ impl Method {
             Self::Gram => "svd/gram",
             Self::GramF32 => "svd/gram_f32",
             Self::Randomized => "randomized",
-            Self::RandomizedF32 => "randomized/f32",
+            Self::RandomizedF64 => "randomized/f64",
         }
     }
 
@@ -32,7 +32,7 @@ impl Method {
             Self::Gram => svd(SvdRoute::Gram),
             Self::GramF32 => svd(SvdRoute::GramF32),
             Self::Randomized => Box::new(RandomizedSvd::new(rank)),
-            Self::RandomizedF32 => Box::new(RandomizedSvd::new(rank).with_products(Products::F32)),
+            Self::RandomizedF64 => Box::new(RandomizedSvd::new(rank).with_products(Products::F64)),
         }
     }
 }

@@ -23,7 +23,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ["svd/qr", "svd/gram", "svd/gram_f32", "randomized", "randomized/f32"]
+OURS = ["svd/qr", "svd/gram", "svd/gram_f32", "randomized", "randomized/f64"]
 
 
 def main():

@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng, rngs::ChaCha8Rng};
 
 use self::krylov::Krylov;
 use super::{
-    Basis, Decompose, Decomposition, MeanRemoval, Products, Rank, Spectrum,
+    Basis, ColumnCovariance, Decompose, Decomposition, MeanRemoval, Products, Rank, Spectrum,
     basis::Parts,
     objective::{Objective, objective_settings},
 };
@@ -20,7 +20,7 @@ use crate::{ArrayRows, Error, Result, RowBlocks, embedding::check};
 /// orthonormal to each other. No direction that was met is thrown away: the factors are the best in the span of all (randomized
 /// block Krylov iteration; Musco & Musco 2015), read off as a Nyström approximation of the Gram matrix (Tropp, Yurtsever,
 /// Udell & Cevher 2017), so that every product with the table serves twice. With q power iterations the table is read q + 1
-/// times, and once more for U; time O(`vocab_size` · dim · rank · q), never more than dim numbers for each of
+/// times (twice as often for tables that need products in [`f64`](Self::with_products)), and once more for U; time O(`vocab_size` · dim · rank · q), never more than dim numbers for each of
 /// (q + 1) · (rank + oversampling) directions beside a block.
 ///
 /// The [spectrum](Basis::spectrum) lists the singular values of the directions that were found, none of them above the exact
@@ -52,19 +52,31 @@ pub struct RandomizedSvd {
     oversampling: usize,
     power_iterations: usize,
     block: usize,
-    products: Products,
+    products: Option<Products>,
     seed: u64,
     objective: Objective,
 }
 
 objective_settings!(RandomizedSvd);
 
+/// The share of the lost energy that rounding may hide.
+const HIDDEN: f64 = 1e-3;
+
+/// What is to be approximated, once it is checked.
+struct Target<'a> {
+    known_rank: Option<usize>,
+    centred: bool,
+    shape: [usize; 2],
+    weights: Option<&'a [f64]>,
+    covariance: Option<&'a ColumnCovariance>,
+}
+
 impl RandomizedSvd {
     /// With the rank chosen this way: 10 directions more than the rank, 2 power iterations, blocks of 64 directions.
     #[must_use]
     pub fn new(rank: Rank) -> Self {
         let objective = Objective::default();
-        Self { rank, oversampling: 10, power_iterations: 2, block: 64, products: Products::F64, seed: 0, objective }
+        Self { rank, oversampling: 10, power_iterations: 2, block: 64, products: None, seed: 0, objective }
     }
 
     /// With so many directions more than the rank, where the rank is known.
@@ -85,11 +97,14 @@ impl RandomizedSvd {
         Self { block: block.max(1), ..self }
     }
 
-    /// With products of another type: in `f32`, directions of singular values below about 3e-3·σ₁ are noise, and smaller
-    /// relative errors cannot be promised (asked for one, all directions are taken).
+    /// With products of this type, whatever comes out: in `f32`, directions of singular values below about 3e-3·σ₁ are noise,
+    /// and smaller relative errors cannot be promised (asked for one, all directions are taken).
+    ///
+    /// Without this call products are in `f32` where their rounding hides less than a thousandth of the energy that the factors
+    /// lose, as it does of real tables at most ranks. Where it would hide more, all is done again in `f64`.
     #[must_use]
     pub fn with_products(self, products: Products) -> Self {
-        Self { products, ..self }
+        Self { products: Some(products), ..self }
     }
 
     /// With random directions from this seed (of `ChaCha8`), where no generator is given.
@@ -138,7 +153,36 @@ impl RandomizedSvd {
         let weights = self.objective.weights(vocab_size, dim)?;
         let covariance = self.objective.column_covariance.as_ref();
 
-        let mut krylov = Krylov::new(rows, weights.as_deref(), covariance, centred, self.products);
+        let target = Target { known_rank, centred, shape, weights: weights.as_deref(), covariance };
+        if let Some(products) = self.products.or_else(|| self.needs_wide_products().then_some(Products::F64)) {
+            return Ok(self.approximate(rows, &target, products, rng)?.0);
+        }
+        let (basis, hidden) = self.approximate(rows, &target, Products::F32, rng)?;
+        let lost = basis.spectrum().error_at(basis.shape().rank).powi(2) * basis.spectrum().total_energy();
+        if hidden <= HIDDEN * lost { Ok(basis) } else { Ok(self.approximate(rows, &target, Products::F64, rng)?.0) }
+    }
+
+    /// Whether so little may be lost that products in `f32` are not worth a try.
+    fn needs_wide_products(&self) -> bool {
+        let lost = match self.rank {
+            Rank::RelativeError(error) => error * error,
+            Rank::Energy(share) => 1.0 - share,
+            _ => 1.0,
+        };
+        self.block as f64 * f64::from(f32::EPSILON) > HIDDEN * lost
+    }
+
+    /// The basis, and the energy that rounding may hide from it.
+    fn approximate<R: Rng + ?Sized>(
+        &self,
+        rows: &mut dyn RowBlocks,
+        target: &Target<'_>,
+        products: Products,
+        rng: &mut R,
+    ) -> Result<(Basis, f64)> {
+        let Target { known_rank, centred, shape, weights, covariance } = *target;
+        let [vocab_size, dim] = shape;
+        let mut krylov = Krylov::new(rows, weights, covariance, centred, products);
         let block = known_rank.map_or(self.block, |rank| rank.saturating_add(self.oversampling));
         krylov.start(block.min(vocab_size.min(dim)), rng)?;
         while known_rank.is_none() && !self.is_reached(&krylov)? && krylov.iterate()? {}
@@ -153,7 +197,8 @@ impl RandomizedSvd {
         let spectrum = spectrum.with_noise(krylov.noise());
         let rank = self.rank.select(&spectrum.significant())?;
         let mean = centred.then(|| krylov.mean());
-        Basis::new(Parts { rank, svd, mean, covariance: covariance.cloned(), spectrum })
+        let basis = Basis::new(Parts { rank, svd, mean, covariance: covariance.cloned(), spectrum })?;
+        Ok((basis, krylov.noise()))
     }
 
     /// Whether the span holds enough of the energy for the rank to be chosen.

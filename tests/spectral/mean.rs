@@ -1,7 +1,7 @@
 //! The mean of a table as the bias of its factors.
 
 use factorized_embedding::{
-    Decompose, Decomposition, Error, MeanRemoval, RandomizedSvd, Rank, RowWeights, SvdRoute, TruncatedSvd,
+    Decompose, Decomposition, Error, MeanRemoval, Products, RandomizedSvd, Rank, RowWeights, SvdRoute, TruncatedSvd,
 };
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
@@ -129,6 +129,7 @@ fn a_randomized_svd_takes_it_off_too() {
     let table = table(true);
     for given in [None, Some(weights())] {
         let mut random = RandomizedSvd::new(Rank::Fixed(3)).with_mean_removal(MeanRemoval::Always);
+        random = random.with_products(Products::F64);
         if let Some(weights) = given.clone() {
             random = random.with_row_weights(weights);
         }

@@ -141,6 +141,26 @@ fn products_in_f32_promise_no_more_than_they_keep() {
 }
 
 #[test]
+fn products_are_as_wide_as_the_table_needs() {
+    let (flat, low) = (
+        random::normal((300, 60), 81),
+        random::normal((300, 6), 82).dot(&random::normal((6, 60), 83)) + random::normal((300, 60), 84) * 1e-3,
+    );
+    let basis = |svd: &RandomizedSvd, table: &Array2<f32>| {
+        svd.basis_with(&mut ArrayRows::new(table.view()), &mut random::rng(5)).expect("a finite table")
+    };
+    let svd = RandomizedSvd::new(Rank::Fixed(6)).with_power_iterations(1);
+    let [narrow, wide] = [Products::F32, Products::F64].map(|products| svd.clone().with_products(products));
+    assert_eq!(basis(&svd, &flat), basis(&narrow, &flat));
+    assert_ne!(basis(&svd, &flat), basis(&wide, &flat));
+    // In f64 with the random numbers that come after those of the first attempt.
+    assert_ne!(basis(&svd, &low), basis(&narrow, &low));
+    let error = |svd: &RandomizedSvd| svd.decompose(low.view()).expect("a finite table").relative_error;
+    let exact = TruncatedSvd::new(Rank::Fixed(6)).decompose(low.view()).expect("a finite table").relative_error;
+    assert!(error(&svd) < 1.001 * exact, "{}, exact {exact}", error(&svd));
+}
+
+#[test]
 fn seeds_and_generators_make_it_repeatable() {
     let table = random::normal((100, 40), 76);
     let svd = RandomizedSvd::new(Rank::Fixed(5)).with_power_iterations(0);
@@ -154,7 +174,7 @@ fn seeds_and_generators_make_it_repeatable() {
 #[test]
 fn blocks_of_the_source_change_nothing_but_rounding() {
     let table = random::normal((2000, 30), 77);
-    let svd = RandomizedSvd::new(Rank::Fixed(5));
+    let svd = RandomizedSvd::new(Rank::Fixed(5)).with_products(Products::F64);
     let basis = |block| {
         let mut rows = ArrayRows::new(table.view()).with_block_rows(block);
         svd.basis_with(&mut rows, &mut random::rng(3)).expect("a finite table")
