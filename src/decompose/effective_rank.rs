@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn equal_values_all_count() {
         for count in [1, 2, 3, 17, 100] {
-            for value in [1e-200, 0.3, 1.0, 1e200] {
+            for value in [1e-90, 0.3, 1.0, 1e90] {
                 let flat = Array1::from_elem(count, value);
                 assert_close(effective_rank(flat), count as f64, count);
             }
