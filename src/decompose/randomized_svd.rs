@@ -20,11 +20,13 @@ use crate::{ArrayRows, Error, Result, RowBlocks, embedding::check};
 /// orthonormal to each other. No direction that was met is thrown away: the factors are the best in the span of all (randomized
 /// block Krylov iteration; Musco & Musco 2015), read off as a Nyström approximation of the Gram matrix (Tropp, Yurtsever,
 /// Udell & Cevher 2017), so that every product with the table serves twice. With q power iterations the table is read q + 1
-/// times (twice as often for tables that need products in [`f64`](Self::with_products)), and once more for U; time O(`vocab_size` · dim · rank · q), never more than dim numbers for each of
-/// (q + 1) · (rank + oversampling) directions beside a block.
+/// times (twice as often where it needs products in [`f64`](Self::with_products)), and once more for U; time
+/// O(`vocab_size` · dim · rank · q), never more than dim numbers for each of (q + 1) · (rank + oversampling) directions beside
+/// a block.
 ///
 /// The [spectrum](Basis::spectrum) lists the singular values of the directions that were found, none of them above the exact
-/// one. So [`error_at`](Spectrum::error_at) is an upper bound, known before U is computed, of the error that remains.
+/// one but for rounding, and counts what rounding may hide as lost. So [`error_at`](Spectrum::error_at) is an upper bound,
+/// known before U is computed, of the error that remains.
 ///
 /// For [`Rank::Energy`] and [`Rank::RelativeError`] the basis grows block by block until it has what is asked for, and then for
 /// the power iterations, which bring the rank down to nearly the smallest one. Other rules of [`Rank`] need all singular

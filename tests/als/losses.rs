@@ -121,3 +121,15 @@ fn no_nearby_factors_have_a_smaller_loss() {
         }
     }
 }
+
+/// Weights over so many orders of magnitude leave normal equations that rounding decides: what is worse is not kept.
+#[test]
+fn nor_does_it_where_rounding_decides() {
+    for seed in 0..60 {
+        let table = normal((25, 9), 100 + seed);
+        let weights = normal((25, 9), 200 + seed).mapv(|x| (12.0 * x).exp());
+        let observations = Observations::from_entry_weights(table.view(), weights.view()).expect("a finite table");
+        let als = AlternatingLeastSquares::new(3).with_tolerance(0.0).with_max_iterations(60);
+        assert_monotone(&format!("seed {seed}"), &als.fit(&observations).expect("finite weights"), 0.0);
+    }
+}
