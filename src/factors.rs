@@ -1,6 +1,7 @@
 //! The factors of a table: what a decomposition makes, a layer reads and a file stores.
 
 mod blocks;
+mod quantized;
 mod random;
 mod storage;
 
@@ -9,6 +10,7 @@ use std::fmt;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
 
 pub use blocks::BlockFactors;
+pub use quantized::{Level, PartBytes, QuantizedFactors};
 pub(crate) use storage::Storage;
 use storage::row_major;
 

@@ -133,6 +133,7 @@ mod layers;
 #[cfg(feature = "decompose")]
 mod linalg;
 mod memory;
+pub mod quantize;
 mod reconstruction;
 mod row_blocks;
 mod row_weights;
@@ -147,7 +148,7 @@ pub use decompose::{
 };
 pub use embedding::{Bags, Embedding, EmbeddingExt, Pooling, TokenId, TopK, token_ids};
 pub use error::{Error, Result};
-pub use factors::{BlockFactors, FactorParts, Factors, Shape};
+pub use factors::{BlockFactors, FactorParts, Factors, QuantizedFactors, Shape};
 pub use kernel::{Isa, RepeatedIds};
 pub use layers::{BlockwiseEmbedding, DenseEmbedding, FactorizedEmbedding};
 pub use row_blocks::{ArrayRows, ChainedRows, IteratorRows, RowBlocks};

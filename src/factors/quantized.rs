@@ -1,0 +1,333 @@
+//! Factors whose U is kept in codes of few bits.
+
+mod bits;
+mod group;
+mod level;
+mod lloyd_max;
+#[cfg(test)]
+pub(crate) mod made_up;
+mod places;
+mod rotation;
+mod row_scales;
+mod trellis;
+
+use std::fmt;
+
+use half::f16;
+use ndarray::{Array1, Array2, ArrayViewMut1, Axis};
+
+pub(crate) use bits::{read_bits, write_bits};
+pub(crate) use group::{CodeGroup, Run};
+pub use level::Level;
+pub(crate) use lloyd_max::lloyd_max;
+pub(crate) use places::{BLOCK_ROWS, RowGroupIds, RowPlaces, SharedBytes};
+pub(crate) use rotation::{BasisCode, CodedBasis, Rotation};
+pub(crate) use row_scales::RowScales;
+pub(crate) use trellis::WINDOW_BITS;
+
+use crate::{Factors, Result, TokenId, embedding::check};
+
+/// A table whose rows are coordinates in common directions, coded in as many bits as each direction of each group of rows
+/// deserves: ê = unit · (μ + s · (σ ∘ c) · V̂).
+///
+/// | part | shape | |
+/// | --- | --- | --- |
+/// | unit | | a power of two, that the rest is in |
+/// | mean μ | \[dim\] | `f16`, optional |
+/// | directions V̂ | \[rank, dim\] | in codes of a few bits, or a randomised Hadamard transform, which takes none |
+/// | widths | \[groups, rank\] | bits of the codes of each direction, 0 for one that is left out |
+/// | scales σ | \[groups, rank\] | `f16`, of the directions that are not left out |
+/// | codes c | | of each row, as many bits as its group takes |
+/// | scale s | \[`vocab_size`\] | of each row, optional, in steps of a logarithm |
+/// | group of each row | \[`vocab_size`\] | 4 bits each, or ranges of ids |
+#[derive(Clone, PartialEq)]
+pub struct QuantizedFactors {
+    level: Level,
+    vocab_size: usize,
+    unit: f32,
+    mean: Option<Vec<f16>>,
+    rotation: Rotation,
+    groups: Vec<CodeGroup>,
+    row_scales: Option<RowScales>,
+    places: RowPlaces,
+    codes: SharedBytes,
+}
+
+/// What [`QuantizedFactors`] are made of.
+#[derive(Clone, Debug)]
+pub(crate) struct QuantizedParts {
+    pub(crate) level: Level,
+    pub(crate) vocab_size: usize,
+    /// A power of two.
+    pub(crate) unit: f32,
+    /// \[dim\]
+    pub(crate) mean: Option<Vec<f16>>,
+    pub(crate) rotation: Rotation,
+    /// Bits of the codes of each direction \[groups, rank\].
+    pub(crate) widths: Array2<u8>,
+    /// The scales of the directions whose width is not 0, group by group.
+    pub(crate) scales: Vec<f16>,
+    pub(crate) row_scales: Option<RowScales>,
+    pub(crate) row_groups: RowGroupIds,
+    /// The codes of all rows, and [`CODE_PADDING`](QuantizedFactors::CODE_PADDING) zeros.
+    pub(crate) codes: SharedBytes,
+}
+
+impl QuantizedFactors {
+    /// The largest number of groups.
+    pub const MAX_GROUPS: usize = 16;
+    /// Bytes behind the codes, so that kernels may read beyond a row.
+    pub(crate) const CODE_PADDING: usize = 16;
+
+    /// # Errors
+    /// What does not fit together.
+    pub(crate) fn new(parts: QuantizedParts) -> std::result::Result<Self, String> {
+        let QuantizedParts { level, vocab_size, unit, mean, rotation, widths, scales, row_scales, row_groups, codes } =
+            parts;
+        let (rank, dim) = (rotation.rank(), rotation.dim());
+        check::table("quantized table [vocab_size, dim]", [vocab_size, dim]).map_err(|error| error.to_string())?;
+        check::addressable(vocab_size, dim).map_err(|error| error.to_string())?;
+        if !unit.is_normal() || unit <= 0.0 || unit.log2().fract() != 0.0 {
+            return Err(format!("a unit of {unit}, which is no power of two"));
+        }
+        if rank > dim {
+            return Err(format!("{rank} directions of {dim} numbers"));
+        }
+        if let Rotation::Basis(basis) = &rotation {
+            check_basis(basis)?;
+        }
+        check_finite("mean", mean.as_deref().unwrap_or_default())?;
+        check_finite("scales", &scales)?;
+        if mean.as_ref().is_some_and(|mean| mean.len() != dim) {
+            return Err(format!("a mean of other than {dim} numbers"));
+        }
+        if !(1..=Self::MAX_GROUPS).contains(&widths.nrows()) || widths.ncols() != rank {
+            return Err(format!("widths {:?}, expected [1 to {}, {rank}]", widths.shape(), Self::MAX_GROUPS));
+        }
+        if let Some(width) = widths.iter().find(|&&width| width > Level::MAX_WIDTH) {
+            return Err(format!("codes of {width} bits"));
+        }
+        if let Some(RowScales { bits, min, step }) = row_scales {
+            let max = min + step * ((1_u32 << bits.min(8)) - 2) as f32;
+            if !(1..=8).contains(&bits) || !(step >= 0.0 && (-149.0..=128.0).contains(&min) && max <= 128.0) {
+                return Err(format!("row scales of {bits} bits from 2^{min} on in steps of 2^{step}"));
+            }
+        }
+        let used = widths.iter().filter(|&&width| width > 0).count();
+        if used != scales.len() {
+            return Err(format!("{} scales for {used} directions of groups", scales.len()));
+        }
+        let mut scales = scales.into_iter();
+        let mut scale_of = |width: u8| if width == 0 { f16::ZERO } else { scales.next().unwrap_or_default() };
+        let groups: Vec<CodeGroup> = widths
+            .axis_iter(Axis(0))
+            .map(|widths| {
+                let scales = widths.iter().map(|&width| scale_of(width)).collect();
+                CodeGroup::new(level, widths.to_vec(), scales, row_scales.map_or(0, |scales| usize::from(scales.bits)))
+            })
+            .collect();
+        let places = RowPlaces::new(row_groups, &groups, vocab_size)?;
+        let expected = places.code_bytes() + Self::CODE_PADDING;
+        if codes.len() != expected {
+            return Err(format!("{} bytes of codes, expected {expected}", codes.len()));
+        }
+        Ok(Self { level, vocab_size, unit, mean, rotation, groups, row_scales, places, codes })
+    }
+
+    /// Rows of the table.
+    #[must_use]
+    pub fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    /// Columns of the table.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.rotation.dim()
+    }
+
+    /// How many directions there are.
+    #[must_use]
+    pub fn rank(&self) -> usize {
+        self.rotation.rank()
+    }
+
+    /// How the coordinates are coded.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// How many groups of rows there are, those that no row is in too.
+    #[must_use]
+    pub fn num_groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Bits of the code of each direction in each group of rows, 0 where it is left out \[groups, rank\].
+    #[must_use]
+    pub fn widths(&self) -> Array2<u8> {
+        Array2::from_shape_fn((self.num_groups(), self.rank()), |(group, direction)| {
+            self.groups[group].widths[direction]
+        })
+    }
+
+    /// The group of a row, if there is such a row.
+    #[must_use]
+    pub fn group_of(&self, id: TokenId) -> Option<usize> {
+        ((id as usize) < self.vocab_size).then(|| self.places.group_of(id as usize))
+    }
+
+    /// Bytes of all parts as they are stored, without names and sizes.
+    #[must_use]
+    pub fn size_in_bytes(&self) -> usize {
+        let parts = self.part_bytes();
+        parts.codes + parts.directions + parts.scales + parts.groups + parts.mean
+    }
+
+    /// The bytes of each part.
+    #[must_use]
+    pub fn part_bytes(&self) -> PartBytes {
+        let used: usize = self.groups.iter().map(|group| group.order.len()).sum();
+        PartBytes {
+            codes: self.codes.len(),
+            directions: self.rotation.size_in_bytes(),
+            scales: 2 * used + (self.num_groups() * self.rank()).div_ceil(2),
+            groups: self.places.size_in_bytes(),
+            mean: self.mean.as_ref().map_or(0, |mean| 2 * mean.len()),
+        }
+    }
+
+    /// The same table as factors of `f32`: U \[`vocab_size`, rank\] decoded, V̂ and the mean as they are.
+    ///
+    /// # Errors
+    /// [`RankOutOfRange`](crate::Error::RankOutOfRange) where there are more directions than rows.
+    pub fn to_factors(&self) -> Result<Factors> {
+        let mut u = Array2::zeros((self.vocab_size, self.rank()));
+        for (id, row) in u.axis_iter_mut(Axis(0)).enumerate() {
+            self.decode(id, row);
+        }
+        let factors = Factors::new(u, self.directions())?;
+        match self.bias() {
+            Some(bias) => factors.with_bias(bias),
+            None => Ok(factors),
+        }
+    }
+
+    /// unit · V̂ \[rank, dim\]
+    pub(crate) fn directions(&self) -> Array2<f32> {
+        self.rotation.to_matrix() * self.unit
+    }
+
+    /// unit · μ \[dim\]
+    pub(crate) fn bias(&self) -> Option<Array1<f32>> {
+        self.mean.as_ref().map(|mean| mean.iter().map(|number| self.unit * number.to_f32()).collect())
+    }
+
+    pub(crate) fn unit(&self) -> f32 {
+        self.unit
+    }
+
+    pub(crate) fn mean(&self) -> Option<&[f16]> {
+        self.mean.as_deref()
+    }
+
+    pub(crate) fn rotation(&self) -> &Rotation {
+        &self.rotation
+    }
+
+    pub(crate) fn groups(&self) -> &[CodeGroup] {
+        &self.groups
+    }
+
+    pub(crate) fn row_scales(&self) -> Option<RowScales> {
+        self.row_scales
+    }
+
+    pub(crate) fn row_groups(&self) -> &RowGroupIds {
+        self.places.groups()
+    }
+
+    pub(crate) fn places(&self) -> &RowPlaces {
+        &self.places
+    }
+
+    /// The codes of all rows, with the padding behind them.
+    pub(crate) fn codes(&self) -> &[u8] {
+        self.codes.as_slice()
+    }
+
+    /// The coordinates of a row \[rank\], one number after the other: what kernels are compared with.
+    pub(crate) fn decode(&self, row: usize, mut out: ArrayViewMut1<'_, f32>) {
+        out.fill(0.0);
+        let (group, place) = self.places.find(row);
+        let group = &self.groups[group];
+        let bytes = &self.codes.as_slice()[place..][..group.row_bytes()];
+        let row_scale = self.row_scales.map_or(1.0, |scales| {
+            scales.table()[read_bits(bytes, group.row_scale_start(), group.row_scale_bits) as usize]
+        });
+        let (mut directions, mut start) = (group.order.iter(), 0);
+        for run in &group.runs {
+            let width = usize::from(run.width);
+            for &direction in directions.by_ref().take(run.count) {
+                let value = if run.is_trellis {
+                    let code = trellis::window(bytes, group, start + width);
+                    trellis::table(run.width)[code as usize]
+                } else {
+                    lloyd_max(run.width)[read_bits(bytes, start, width) as usize]
+                };
+                out[direction as usize] = value * group.scales[direction as usize].to_f32() * row_scale;
+                start += width;
+            }
+        }
+    }
+}
+
+/// Bytes of the parts of [`QuantizedFactors`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartBytes {
+    /// Codes and scales of rows.
+    pub codes: usize,
+    /// Directions.
+    pub directions: usize,
+    /// Widths and scales of the directions of each group.
+    pub scales: usize,
+    /// Which group each row is in, and where its codes begin.
+    pub groups: usize,
+    /// The mean.
+    pub mean: usize,
+}
+
+fn check_finite(what: &str, numbers: &[f16]) -> std::result::Result<(), String> {
+    match numbers.iter().find(|number| !number.is_finite()) {
+        Some(number) => Err(format!("{number} in the {what}")),
+        None => Ok(()),
+    }
+}
+
+fn check_basis(basis: &CodedBasis) -> std::result::Result<(), String> {
+    let CodedBasis { dim, bits, kinds, scales, codes } = basis;
+    check_finite("scales of the directions", scales)?;
+    if !(1..=8).contains(bits) {
+        return Err(format!("directions in codes of {bits} bits"));
+    }
+    if kinds.is_empty() || kinds.len() != scales.len() {
+        return Err(format!("{} scales for {} directions", scales.len(), kinds.len()));
+    }
+    let expected = (kinds.len() * dim * usize::from(*bits)).div_ceil(8);
+    if codes.len() == expected {
+        return Ok(());
+    }
+    Err(format!("{} bytes of directions, expected {expected}", codes.len()))
+}
+
+impl fmt::Debug for QuantizedFactors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [vocab_size, rank, dim] = [self.vocab_size(), self.rank(), self.dim()];
+        let level = match self.level {
+            Level::Scalar => "scalar",
+            Level::Trellis => "trellis",
+        };
+        write!(f, "[{vocab_size} × {rank}] in {level} codes · [{rank} × {dim}], {} bytes", self.size_in_bytes())
+    }
+}
