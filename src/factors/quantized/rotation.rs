@@ -98,7 +98,7 @@ impl CodedBasis {
     }
 }
 
-/// An orthogonal matrix \[dim, dim\]: twice, signs of SplitMix64 (Steele, Lea & Flood 2014) for all columns, and then
+/// An orthogonal matrix \[dim, dim\]: twice, signs of `SplitMix64` (Steele, Lea & Flood 2014) for all columns, and then
 /// Walsh–Hadamard transforms of the first and of the last columns, as many as the largest power of two up to `dim`.
 fn hadamard(seed: u64, dim: usize) -> Array2<f32> {
     let mut state = seed;
