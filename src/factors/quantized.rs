@@ -76,6 +76,9 @@ pub(crate) struct QuantizedParts {
 impl QuantizedFactors {
     /// The largest number of groups.
     pub const MAX_GROUPS: usize = 16;
+    /// No file of quantized factors spends more bytes on its header than this: its size is at most that of the
+    /// [factors](Self::size_in_bytes) and this together. [`max_header_bytes`](Self::max_header_bytes) is closer.
+    pub const MAX_HEADER_BYTES: usize = header_bytes(usize::MAX);
     /// Bytes behind the codes, so that kernels may read beyond a row.
     pub(crate) const CODE_PADDING: usize = 16;
 
@@ -183,6 +186,14 @@ impl QuantizedFactors {
     pub fn size_in_bytes(&self) -> usize {
         let parts = self.part_bytes();
         parts.codes + parts.directions + parts.scales + parts.groups + parts.mean
+    }
+
+    /// No file of quantized factors of such a table spends more bytes on its header than this.
+    #[must_use]
+    pub const fn max_header_bytes(vocab_size: usize, dim: usize) -> usize {
+        // Offsets, numbers of groups, a code of 8 bits for each number and each row; then what the directions take.
+        let rows = vocab_size.saturating_mul(dim.saturating_add(2));
+        header_bytes(rows.saturating_add(dim.saturating_add(64).saturating_mul(dim)).saturating_add(128))
     }
 
     /// The bytes of each part.
@@ -296,6 +307,16 @@ pub struct PartBytes {
     pub groups: usize,
     /// The mean.
     pub mean: usize,
+}
+
+/// Bytes of the longest header of a file whose tensors take so many bytes.
+const fn header_bytes(tensors: usize) -> usize {
+    let digits = match tensors.checked_ilog10() {
+        Some(log) => log as usize + 1,
+        None => 1,
+    };
+    // No other number in a header is larger than this one: three in the metadata, nine in shapes, thirteen offsets and a zero.
+    (8 + 560 + 25 * digits).next_multiple_of(8)
 }
 
 fn check_finite(what: &str, numbers: &[f16]) -> std::result::Result<(), String> {
