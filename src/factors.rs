@@ -10,7 +10,12 @@ use std::fmt;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
 
 pub use blocks::BlockFactors;
+pub(crate) use quantized::{
+    BasisCode, CodedBasis, QuantizedParts, Rotation, RowGroupIds, RowScales, SharedBytes, WINDOW_BITS,
+};
 pub use quantized::{Level, PartBytes, QuantizedFactors};
+#[cfg(test)]
+pub(crate) use quantized::{header_bytes, made_up};
 pub(crate) use storage::Storage;
 use storage::row_major;
 

@@ -1,6 +1,7 @@
 //! Factors whose U is kept in codes of few bits.
 
 mod bits;
+mod check;
 mod group;
 mod level;
 mod lloyd_max;
@@ -25,7 +26,7 @@ pub(crate) use rotation::{BasisCode, CodedBasis, Rotation};
 pub(crate) use row_scales::RowScales;
 pub(crate) use trellis::WINDOW_BITS;
 
-use crate::{Factors, Result, TokenId, embedding::check};
+use crate::{Factors, Result, TokenId};
 
 /// A table whose rows are coordinates in common directions, coded in as many bits as each direction of each group of rows
 /// deserves: ê = unit · (μ + s · (σ ∘ c) · V̂).
@@ -85,41 +86,9 @@ impl QuantizedFactors {
     /// # Errors
     /// What does not fit together.
     pub(crate) fn new(parts: QuantizedParts) -> std::result::Result<Self, String> {
+        check::parts(&parts)?;
         let QuantizedParts { level, vocab_size, unit, mean, rotation, widths, scales, row_scales, row_groups, codes } =
             parts;
-        let (rank, dim) = (rotation.rank(), rotation.dim());
-        check::table("quantized table [vocab_size, dim]", [vocab_size, dim]).map_err(|error| error.to_string())?;
-        check::addressable(vocab_size, dim).map_err(|error| error.to_string())?;
-        if !unit.is_normal() || unit <= 0.0 || unit.log2().fract() != 0.0 {
-            return Err(format!("a unit of {unit}, which is no power of two"));
-        }
-        if rank > dim {
-            return Err(format!("{rank} directions of {dim} numbers"));
-        }
-        if let Rotation::Basis(basis) = &rotation {
-            check_basis(basis)?;
-        }
-        check_finite("mean", mean.as_deref().unwrap_or_default())?;
-        check_finite("scales", &scales)?;
-        if mean.as_ref().is_some_and(|mean| mean.len() != dim) {
-            return Err(format!("a mean of other than {dim} numbers"));
-        }
-        if !(1..=Self::MAX_GROUPS).contains(&widths.nrows()) || widths.ncols() != rank {
-            return Err(format!("widths {:?}, expected [1 to {}, {rank}]", widths.shape(), Self::MAX_GROUPS));
-        }
-        if let Some(width) = widths.iter().find(|&&width| width > Level::MAX_WIDTH) {
-            return Err(format!("codes of {width} bits"));
-        }
-        if let Some(RowScales { bits, min, step }) = row_scales {
-            let max = min + step * ((1_u32 << bits.min(8)) - 2) as f32;
-            if !(1..=8).contains(&bits) || !(step >= 0.0 && (-149.0..=128.0).contains(&min) && max <= 128.0) {
-                return Err(format!("row scales of {bits} bits from 2^{min} on in steps of 2^{step}"));
-            }
-        }
-        let used = widths.iter().filter(|&&width| width > 0).count();
-        if used != scales.len() {
-            return Err(format!("{} scales for {used} directions of groups", scales.len()));
-        }
         let mut scales = scales.into_iter();
         let mut scale_of = |width: u8| if width == 0 { f16::ZERO } else { scales.next().unwrap_or_default() };
         let groups: Vec<CodeGroup> = widths
@@ -203,7 +172,7 @@ impl QuantizedFactors {
         PartBytes {
             codes: self.codes.len(),
             directions: self.rotation.size_in_bytes(),
-            scales: 2 * used + (self.num_groups() * self.rank()).div_ceil(2),
+            scales: 2 * used + self.num_groups() * self.rank().div_ceil(2),
             groups: self.places.size_in_bytes(),
             mean: self.mean.as_ref().map_or(0, |mean| 2 * mean.len()),
         }
@@ -310,36 +279,13 @@ pub struct PartBytes {
 }
 
 /// Bytes of the longest header of a file whose tensors take so many bytes.
-const fn header_bytes(tensors: usize) -> usize {
+pub(crate) const fn header_bytes(tensors: usize) -> usize {
     let digits = match tensors.checked_ilog10() {
         Some(log) => log as usize + 1,
         None => 1,
     };
-    // No other number in a header is larger than this one: three in the metadata, nine in shapes, thirteen offsets and a zero.
-    (8 + 560 + 25 * digits).next_multiple_of(8)
-}
-
-fn check_finite(what: &str, numbers: &[f16]) -> std::result::Result<(), String> {
-    match numbers.iter().find(|number| !number.is_finite()) {
-        Some(number) => Err(format!("{number} in the {what}")),
-        None => Ok(()),
-    }
-}
-
-fn check_basis(basis: &CodedBasis) -> std::result::Result<(), String> {
-    let CodedBasis { dim, bits, kinds, scales, codes } = basis;
-    check_finite("scales of the directions", scales)?;
-    if !(1..=8).contains(bits) {
-        return Err(format!("directions in codes of {bits} bits"));
-    }
-    if kinds.is_empty() || kinds.len() != scales.len() {
-        return Err(format!("{} scales for {} directions", scales.len(), kinds.len()));
-    }
-    let expected = (kinds.len() * dim * usize::from(*bits)).div_ceil(8);
-    if codes.len() == expected {
-        return Ok(());
-    }
-    Err(format!("{} bytes of directions, expected {expected}", codes.len()))
+    // No other number in a header is larger than this one: three in the metadata, eight in shapes, fourteen offsets.
+    (8 + 606 + 25 * digits).next_multiple_of(8)
 }
 
 impl fmt::Debug for QuantizedFactors {

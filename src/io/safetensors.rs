@@ -47,12 +47,13 @@ mod decomposed;
 mod factors;
 mod header;
 mod index;
+mod quantized;
 mod rows;
 mod tensors;
 mod write;
 mod writer;
 
-use std::{path::Path, sync::Arc};
+use std::{ops::Range, path::Path, sync::Arc};
 
 use memmap2::Mmap;
 use safetensors::{Dtype as FileDtype, tensor::TensorInfo};
@@ -62,6 +63,7 @@ pub use blocks::{load_block_factors, max_block_header_bytes, save_block_factors}
 pub use decomposed::save_decomposed;
 pub use factors::{MAX_HEADER_BYTES, load_factors, save_factors};
 use header::Header;
+pub use quantized::{load_quantized, save_quantized};
 pub use rows::SafetensorsRows;
 pub use writer::FactorsWriter;
 
@@ -108,12 +110,12 @@ fn unsuitable(path: &Path, name: &str, tensor: &TensorInfo, expected: &'static s
 struct File<'a> {
     path: &'a Path,
     header: Header,
-    map: Mmap,
+    map: Arc<Mmap>,
 }
 
 impl<'a> File<'a> {
     fn open(path: &'a Path) -> Result<Self> {
-        let map = memory::map(path)?;
+        let map = Arc::new(memory::map(path)?);
         let header = Header::parse(&map, map.len() as u64).map_err(|reason| Error::InvalidFile {
             path: path.to_owned(),
             format: FORMAT,
@@ -132,14 +134,24 @@ impl<'a> File<'a> {
 
     fn bytes(&self, tensor: &TensorInfo) -> &[u8] {
         // `Header::parse` has checked that all offsets lie within the file.
-        &self.map[self.header.data_start..][tensor.data_offsets.0..tensor.data_offsets.1]
+        &self.map[self.range(tensor)]
+    }
+
+    /// The bytes of a tensor, to be read from the map when they are needed.
+    fn mapped(&self, tensor: &TensorInfo) -> MappedTensor {
+        MappedTensor { map: Arc::clone(&self.map), range: self.range(tensor) }
+    }
+
+    fn range(&self, tensor: &TensorInfo) -> Range<usize> {
+        let (start, end) = tensor.data_offsets;
+        self.header.data_start + start..self.header.data_start + end
     }
 }
 
 /// The bytes of one tensor of a mapped file.
 struct MappedTensor {
     map: Arc<Mmap>,
-    range: std::ops::Range<usize>,
+    range: Range<usize>,
 }
 
 impl AsRef<[u8]> for MappedTensor {
@@ -179,8 +191,5 @@ pub fn load_table(path: impl AsRef<Path>, name: &str) -> Result<DenseEmbedding<'
     let (Some(dtype), &[vocab_size, dim]) = (table_dtype(tensor), tensor.shape.as_slice()) else {
         return Err(file.unsuitable(name, tensor, TABLE));
     };
-    let start = file.header.data_start;
-    let range = start + tensor.data_offsets.0..start + tensor.data_offsets.1;
-    let bytes = MappedTensor { map: Arc::new(file.map), range };
-    DenseEmbedding::from_bytes(bytes, dtype, [vocab_size, dim])
+    DenseEmbedding::from_bytes(file.mapped(tensor), dtype, [vocab_size, dim])
 }

@@ -66,6 +66,9 @@ impl RowPlaces {
     /// What does not fit together.
     pub(super) fn new(groups: RowGroupIds, code_groups: &[CodeGroup], vocab_size: usize) -> Result<Self, String> {
         let row_bytes: Vec<usize> = code_groups.iter().map(CodeGroup::row_bytes).collect();
+        if let Some(bytes) = row_bytes.iter().find(|&&bytes| bytes > u32::MAX as usize / 2) {
+            return Err(format!("rows of {bytes} bytes"));
+        }
         let bytes_of = |number: usize| row_bytes.get(number).map_or(0, |&bytes| bytes as u32);
         let pair_bytes = (0..256).map(|pair| bytes_of(pair % 16) + bytes_of(pair / 16)).collect();
         let mut places = Self { groups, vocab_size, row_bytes, starts: Vec::new(), pair_bytes };
@@ -140,7 +143,9 @@ impl RowPlaces {
                 let mut start = 0;
                 for ((&first, end), &bytes) in first_rows.iter().zip(ends).zip(&self.row_bytes) {
                     self.starts.push(start);
-                    start += (end - first as usize) * bytes;
+                    let rows = end - first as usize;
+                    let next = rows.checked_mul(bytes).and_then(|bytes| bytes.checked_add(start));
+                    start = next.ok_or_else(|| format!("{rows} rows of {bytes} bytes"))?;
                 }
             }
             RowGroupIds::Numbers { numbers, offsets } => {

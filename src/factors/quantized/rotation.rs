@@ -44,7 +44,7 @@ impl Rotation {
 
     pub(crate) fn size_in_bytes(&self) -> usize {
         match self {
-            Self::Basis(basis) => basis.codes.len() + basis.kinds.len() + 2 * basis.scales.len(),
+            Self::Basis(basis) => basis.codes.len() + basis.kinds.len().div_ceil(8) + 2 * basis.scales.len(),
             Self::Hadamard { .. } => size_of::<u64>(),
         }
     }

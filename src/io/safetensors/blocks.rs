@@ -60,8 +60,8 @@ pub fn save_block_factors(path: impl AsRef<Path>, factors: &BlockFactors) -> Res
 pub fn load_block_factors(path: impl AsRef<Path>) -> Result<BlockFactors> {
     let file = File::open(path.as_ref())?;
     file.check_format(BLOCK_FACTORS)?;
-    let num_groups = file.number("num_groups", 1..=BlockFactors::MAX_GROUPS)?;
-    let dim = file.number("dim", 1..=usize::MAX)?;
+    let num_groups = file.number(BLOCK_FACTORS, "num_groups", 1..=BlockFactors::MAX_GROUPS)?;
+    let dim = file.number(BLOCK_FACTORS, "dim", 1..=usize::MAX)?;
     file.check_blocks(num_groups)?;
     let group_of: Array1<u8> = file.array("group_of", FileDtype::U8, u8::from_le_bytes, "U8 [vocab_size]")?;
     let blocks = (0..num_groups).map(|group| file.block(group)).collect::<Result<_>>()?;
@@ -76,20 +76,6 @@ fn prefix(group: usize) -> String {
 const PREFIX: &str = "blocks.";
 
 impl File<'_> {
-    /// A number of the metadata, in decimal digits.
-    fn number(&self, name: &str, range: std::ops::RangeInclusive<usize>) -> Result<usize> {
-        let Some(text) = self.header.metadata.get(name) else {
-            return Err(self.invalid(BLOCK_FACTORS, format!("its metadata name no {name}")));
-        };
-        match text.parse() {
-            Ok(number) if range.contains(&number) && number.to_string() == *text => Ok(number),
-            _ => {
-                let (min, max) = range.into_inner();
-                Err(self.invalid(BLOCK_FACTORS, format!("its metadata say {name} {text:?}, expected {min} to {max}")))
-            }
-        }
-    }
-
     /// Every tensor that is named like one of a group is one.
     fn check_blocks(&self, num_groups: usize) -> Result<()> {
         let is_part = |name: &str| {

@@ -1,6 +1,6 @@
 //! The tensors of factors, written and read.
 
-use std::{io, path::Path};
+use std::{fmt::Display, io, ops::RangeInclusive, path::Path, str::FromStr};
 
 use half::{bf16, f16};
 use ndarray::{Array, Array2, ArrayView, Dimension};
@@ -20,6 +20,8 @@ pub(super) struct Format {
 pub(super) const FACTORS: Format = Format { name: "factorized-embedding", version: "1", reader: "load_factors" };
 pub(super) const BLOCK_FACTORS: Format =
     Format { name: "factorized-embedding-blockwise", version: "1", reader: "load_block_factors" };
+pub(super) const QUANTIZED: Format =
+    Format { name: "factorized-embedding-quantized", version: "1", reader: "load_quantized" };
 
 /// The tensors that hold factors.
 pub(super) const PARTS: [&str; 5] = ["u", "u_scales", "diagonal", "v", "bias"];
@@ -103,7 +105,12 @@ impl<'a> Tensor<'a> {
 
     /// Bytes that stand for themselves.
     pub(super) fn of_bytes(bytes: &'a [u8]) -> Self {
-        Self { dtype: FileDtype::U8, shape: vec![bytes.len()], numbers: Numbers::Int8(bytemuck::cast_slice(bytes)) }
+        Self::raw(FileDtype::U8, vec![bytes.len()], bytes)
+    }
+
+    /// The bytes of little-endian numbers.
+    pub(super) fn raw(dtype: FileDtype, shape: Vec<usize>, bytes: &'a [u8]) -> Self {
+        Self { dtype, shape, numbers: Numbers::Int8(bytemuck::cast_slice(bytes)) }
     }
 
     fn of_u(factors: &'a Factors) -> Self {
@@ -122,7 +129,7 @@ impl File<'_> {
         match self.header.metadata.get("format").map(String::as_str) {
             Some(name) if name == format.name => {}
             Some(other) => {
-                let known = [FACTORS, BLOCK_FACTORS].into_iter().find(|known| known.name == other);
+                let known = [FACTORS, BLOCK_FACTORS, QUANTIZED].into_iter().find(|known| known.name == other);
                 let hint = known.map_or_else(String::new, |known| format!(", which {} reads", known.reader));
                 return Err(self.invalid(format, format!("its metadata say format {other:?}{hint}")));
             }
@@ -136,6 +143,29 @@ impl File<'_> {
                 supported: format.version,
             }),
             None => Err(self.invalid(format, "its metadata name no version".to_owned())),
+        }
+    }
+
+    /// What the metadata say of something.
+    pub(super) fn text(&self, format: Format, name: &str) -> Result<&String> {
+        let text = self.header.metadata.get(name);
+        text.ok_or_else(|| self.invalid(format, format!("its metadata name no {name}")))
+    }
+
+    /// A number of the metadata, in decimal digits.
+    pub(super) fn number<T: FromStr + Display + PartialOrd>(
+        &self,
+        format: Format,
+        name: &str,
+        range: RangeInclusive<T>,
+    ) -> Result<T> {
+        let text = self.text(format, name)?;
+        match text.parse() {
+            Ok(number) if range.contains(&number) && number.to_string() == *text => Ok(number),
+            _ => {
+                let (min, max) = range.into_inner();
+                Err(self.invalid(format, format!("its metadata say {name} {text:?}, expected {min} to {max}")))
+            }
         }
     }
 

@@ -1,0 +1,128 @@
+//! Files of made-up factors: what is saved is what is loaded, and no other bytes are.
+
+use rand::{SeedableRng, rngs::ChaCha8Rng};
+
+use super::{super::header::Header, load_quantized, save_quantized};
+use crate::{
+    QuantizedFactors,
+    factors::{Level, QuantizedParts, Rotation, header_bytes, made_up::MadeUp},
+};
+
+const SMALL: MadeUp = MadeUp {
+    level: Level::Scalar,
+    vocab_size: 131,
+    rank: 9,
+    dim: 13,
+    num_groups: 5,
+    ranges: false,
+    row_scale_bits: Some(6),
+    max_width: 8,
+};
+
+fn parts(made_up: MadeUp) -> QuantizedParts {
+    made_up.parts(&mut ChaCha8Rng::seed_from_u64(1))
+}
+
+/// The bytes of the file of factors, which are loaded from it again.
+#[track_caller]
+fn round_trip(parts: QuantizedParts) -> Vec<u8> {
+    let factors = QuantizedFactors::new(parts).expect("parts that fit together");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("factors.safetensors");
+    save_quantized(&path, &factors).expect("a writable folder");
+    let loaded = load_quantized(&path).expect("the file that was just saved");
+    assert_eq!(loaded, factors);
+    let bytes = std::fs::read(&path).expect("the file that was just saved");
+    let header = bytes.len() - factors.size_in_bytes();
+    let max = QuantizedFactors::max_header_bytes(factors.vocab_size(), factors.dim());
+    assert!(header <= max && max <= QuantizedFactors::MAX_HEADER_BYTES, "{header} bytes of header, at most {max}");
+    save_quantized(&path, &loaded).expect("a writable folder");
+    assert!(std::fs::read(&path).expect("the file that was just saved") == bytes, "other bytes when saved again");
+    assert!(bytes.ends_with(factors.codes()), "the codes and their padding are the end of the file");
+    bytes
+}
+
+fn load(bytes: &[u8]) -> crate::Result<QuantizedFactors> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("factors.safetensors");
+    std::fs::write(&path, bytes).expect("a writable folder");
+    load_quantized(&path)
+}
+
+#[test]
+fn all_kinds_of_factors_come_back() {
+    for level in [Level::Scalar, Level::Trellis] {
+        for ranges in [false, true] {
+            for row_scale_bits in [None, Some(1), Some(8)] {
+                for [vocab_size, rank, dim] in [[1, 1, 1], [2, 1, 3], [64, 8, 8], [65, 7, 8], [131, 40, 41]] {
+                    let num_groups = 1 + vocab_size % 7;
+                    let parts =
+                        parts(MadeUp { level, vocab_size, rank, dim, num_groups, ranges, row_scale_bits, ..SMALL });
+                    round_trip(QuantizedParts { mean: None, ..parts.clone() });
+                    round_trip(parts);
+                }
+            }
+        }
+    }
+    round_trip(parts(MadeUp { num_groups: 16, ..SMALL }));
+    // Rows of no bits at all.
+    round_trip(parts(MadeUp { max_width: 0, ..SMALL }));
+}
+
+#[test]
+fn a_hadamard_transform_comes_back() {
+    for seed in [0, 7, u64::MAX] {
+        let dim = SMALL.dim;
+        let parts = parts(MadeUp { rank: dim, ..SMALL });
+        round_trip(QuantizedParts { rotation: Rotation::Hadamard { seed, dim }, ..parts });
+    }
+}
+
+#[test]
+fn settings_come_back_to_the_last_bit() {
+    for (unit, min, step) in [
+        (f32::MIN_POSITIVE, -149.0, f32::from_bits(1)),
+        (1.0, 0.1, 1.0 / 3.0),
+        (1.0, -0.0, 0.0),
+        (2.0_f32.powi(100), -2.345_678e-30, 4.0),
+    ] {
+        let mut parts = parts(MadeUp { row_scale_bits: Some(4), ..SMALL });
+        parts.unit = unit;
+        let scales = parts.row_scales.as_mut().expect("row scales of four bits");
+        (scales.min, scales.step) = (min, step);
+        let bits = [min.to_bits(), step.to_bits()];
+        let loaded = load(&round_trip(parts)).expect("a valid file");
+        let scales = loaded.row_scales().expect("row scales");
+        assert_eq!((loaded.unit(), [scales.min.to_bits(), scales.step.to_bits()]), (unit, bits));
+    }
+}
+
+/// The bytes of the longest header whose numbers are no longer than this one.
+fn longest_header(number: u64) -> usize {
+    let bytes = round_trip(parts(MadeUp { level: Level::Trellis, ..SMALL }));
+    let header = Header::parse(&bytes, bytes.len() as u64).expect("a valid header");
+    let mut json = serde_json::to_value(header).expect("JSON");
+    for (name, entry) in json.as_object_mut().expect("an object") {
+        if name == "__metadata__" {
+            for name in ["vocab_size", "rank", "dim"] {
+                entry[name] = number.to_string().into();
+            }
+            entry["log2_unit"] = "-126".into();
+            entry["row_scales"] = "8 -1.2345678e-45 1.2345678e-45".into();
+        } else {
+            let numbers = |len| vec![number; len].into();
+            entry["shape"] = numbers(entry["shape"].as_array().map_or(0, Vec::len));
+            entry["data_offsets"] = numbers(2);
+        }
+    }
+    8 + json.to_string().len().next_multiple_of(8)
+}
+
+#[test]
+fn no_shape_makes_the_header_longer_than_its_limit() {
+    for digits in [5, 7, 12, 19] {
+        let number = 10_u64.pow(digits) - 1;
+        assert_eq!(longest_header(number), header_bytes(number as usize), "numbers of {digits} digits");
+    }
+    assert_eq!(longest_header(u64::MAX), QuantizedFactors::MAX_HEADER_BYTES);
+}
