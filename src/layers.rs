@@ -6,6 +6,7 @@ mod factorized;
 #[cfg(feature = "decompose")]
 mod grow;
 mod norms;
+mod quantized;
 mod rank_space;
 mod search;
 mod settings;
@@ -14,6 +15,7 @@ mod vectors;
 pub use blockwise::BlockwiseEmbedding;
 pub use dense::DenseEmbedding;
 pub use factorized::FactorizedEmbedding;
+pub use quantized::QuantizedEmbedding;
 
 use std::fmt;
 

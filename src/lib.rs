@@ -150,7 +150,7 @@ pub use embedding::{Bags, Embedding, EmbeddingExt, Pooling, TokenId, TopK, token
 pub use error::{Error, Result};
 pub use factors::{BlockFactors, FactorParts, Factors, QuantizedFactors, Shape};
 pub use kernel::{Isa, RepeatedIds};
-pub use layers::{BlockwiseEmbedding, DenseEmbedding, FactorizedEmbedding};
+pub use layers::{BlockwiseEmbedding, DenseEmbedding, FactorizedEmbedding, QuantizedEmbedding};
 pub use row_blocks::{ArrayRows, ChainedRows, IteratorRows, RowBlocks};
 pub use row_weights::{RowWeights, TokenCounts};
 pub use rows::Dtype;

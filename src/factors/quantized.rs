@@ -150,6 +150,20 @@ impl QuantizedFactors {
         ((id as usize) < self.vocab_size).then(|| self.places.group_of(id as usize))
     }
 
+    /// How many numbers the factors are made of: codes, and what they are decoded with.
+    #[must_use]
+    pub fn num_parameters(&self) -> usize {
+        let is_used = |group: &CodeGroup| usize::from(group.row_scale_bits > 0);
+        let per_row: Vec<usize> = self.groups.iter().map(|group| group.order.len() + is_used(group)).collect();
+        let codes: usize = (0..self.vocab_size).map(|row| per_row[self.places.group_of(row)]).sum();
+        let scales: usize = self.groups.iter().map(|group| group.order.len()).sum();
+        let directions = match &self.rotation {
+            Rotation::Basis(_) => self.rank() * self.dim(),
+            Rotation::Hadamard { .. } => 0,
+        };
+        codes + scales + directions + self.mean.as_ref().map_or(0, Vec::len)
+    }
+
     /// Bytes of all parts as they are stored, without names and sizes.
     #[must_use]
     pub fn size_in_bytes(&self) -> usize {

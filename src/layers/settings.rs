@@ -65,17 +65,7 @@ impl FactorizedEmbedding {
     /// ```
     pub fn with_hot_rows(mut self, most_used: &[TokenId], bytes: usize) -> Result<Self> {
         check::ids(most_used, self.vocab_size())?;
-        let mut named = vec![false; self.vocab_size()];
-        let size = |count| HotRows::size_in_bytes(count, self.vocab_size(), self.dim());
-        let mut hot = Vec::new();
-        for &id in most_used {
-            if size(hot.len() + 1) > bytes {
-                break;
-            }
-            if !std::mem::replace(&mut named[id as usize], true) {
-                hot.push(id);
-            }
-        }
+        let hot = ids_that_fit(most_used, bytes, (self.vocab_size(), self.dim()));
         self.set_hot_rows(&hot);
         Ok(self)
     }
@@ -171,4 +161,19 @@ impl FactorizedEmbedding {
         }
         self.hot_rows = Some(HotRows::new(ids, rows, self.vocab_size(), self.dim()));
     }
+}
+
+/// The first of the ids, each once, whose hot rows fit into so many bytes.
+pub(super) fn ids_that_fit(most_used: &[TokenId], bytes: usize, (vocab_size, dim): (usize, usize)) -> Vec<TokenId> {
+    let mut named = vec![false; vocab_size];
+    let mut hot = Vec::new();
+    for &id in most_used {
+        if HotRows::size_in_bytes(hot.len() + 1, vocab_size, dim) > bytes {
+            break;
+        }
+        if !std::mem::replace(&mut named[id as usize], true) {
+            hot.push(id);
+        }
+    }
+    hot
 }
