@@ -3,24 +3,35 @@
 //! The steps of a row are a circle of bits. A step adds its bits, and what it stands for is looked up with the last
 //! [`WINDOW_BITS`] bits up to its own: every step can be decoded by itself.
 
+mod tables;
+
 use super::{CodeGroup, bits::read_bits};
+use tables::HALVES;
 
 /// Bits that a step is decoded from.
-pub(crate) const WINDOW_BITS: usize = 8;
+pub(crate) const WINDOW_BITS: usize = 10;
 
-/// What each window stands for where a step adds `width` bits, 1 to 4.
+/// What each window stands for where a step adds `width` bits, 1 to 4: multiples of 1/32, the same with the other sign
+/// where all bits of the window are the others.
 pub(crate) fn table(width: u8) -> &'static [f32] {
-    // Until the trained tables are there: a quantizer of the bits that the step adds, with the others as a dither.
-    static TABLES: std::sync::LazyLock<[[f32; 1 << WINDOW_BITS]; 4]> = std::sync::LazyLock::new(|| {
-        std::array::from_fn(|k| {
-            std::array::from_fn(|window| {
-                let hash = (window as u32 + 1).wrapping_mul(0x9e37_79b9).rotate_left(7 * (k as u32 + 1));
-                let uniform = (f64::from(hash) + 0.5) / 4_294_967_296.0;
-                ((uniform / (1.0 - uniform)).ln() / 1.7) as f32
-            })
-        })
-    });
+    static TABLES: [[f32; 1 << WINDOW_BITS]; 4] = mirrored();
     &TABLES[usize::from(width) - 1]
+}
+
+const fn mirrored() -> [[f32; 1 << WINDOW_BITS]; 4] {
+    let mut tables = [[0.0; 1 << WINDOW_BITS]; 4];
+    let mut k = 0;
+    while k < tables.len() {
+        let mut window = 0;
+        while window < HALVES[k].len() {
+            let value = HALVES[k][window] as f32 / 32.0;
+            tables[k][window] = value;
+            tables[k][tables[k].len() - 1 - window] = -value;
+            window += 1;
+        }
+        k += 1;
+    }
+    tables
 }
 
 /// The window of the step whose bits end before bit `end` of a row.
