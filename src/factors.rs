@@ -10,6 +10,8 @@ use std::fmt;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
 
 pub use blocks::BlockFactors;
+#[cfg(feature = "decompose")]
+pub(crate) use quantized::{BLOCK_ROWS, CodeGroup, RowPlaces, write_bits};
 pub(crate) use quantized::{
     BasisCode, CodedBasis, QuantizedParts, Rotation, RowGroupIds, RowScales, SharedBytes, WINDOW_BITS,
 };

@@ -9,7 +9,7 @@ use crate::Result;
 ///
 /// # Errors
 /// The first of `fold`, which ends the work.
-pub(super) fn map_in_order<T: Send>(
+pub(crate) fn map_in_order<T: Send>(
     len: usize,
     block: usize,
     per_thread: usize,

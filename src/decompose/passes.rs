@@ -14,7 +14,7 @@ use crate::{
 ///
 /// # Errors
 /// Those of `work` and of the source; [`ShapeMismatch`](Error::ShapeMismatch) for a source that does not give what it promises.
-pub(super) fn for_each_block(
+pub(crate) fn for_each_block(
     rows: &mut dyn RowBlocks,
     from: usize,
     weights: Option<&[f64]>,
@@ -96,7 +96,7 @@ pub(super) fn with_narrow_rows<T>(
 
 /// # Errors
 /// [`NonFinite`](Error::NonFinite), with the index in the whole table of the first number of the block that is not finite.
-pub(super) fn check_finite(block: ArrayView2<'_, f32>, first_row: usize) -> Result<()> {
+pub(crate) fn check_finite(block: ArrayView2<'_, f32>, first_row: usize) -> Result<()> {
     check::finite("table [vocab_size, dim]", &block).map_err(|error| match error {
         Error::NonFinite { what, mut index, value } => {
             index[0] += first_row;

@@ -257,22 +257,10 @@ impl QuantizedFactors {
         let (group, place) = self.places.find(row);
         let group = &self.groups[group];
         let bytes = &self.codes.as_slice()[place..][..group.row_bytes()];
-        let row_scale = self.row_scales.map_or(1.0, |scales| {
-            scales.table()[read_bits(bytes, group.row_scale_start(), group.row_scale_bits) as usize]
-        });
-        let (mut directions, mut start) = (group.order.iter(), 0);
-        for run in &group.runs {
-            let width = usize::from(run.width);
-            for &direction in directions.by_ref().take(run.count) {
-                let value = if run.is_trellis {
-                    let code = trellis::window(bytes, group, start + width);
-                    trellis::table(run.width)[code as usize]
-                } else {
-                    lloyd_max(run.width)[read_bits(bytes, start, width) as usize]
-                };
-                out[direction as usize] = value * group.scales[direction as usize].to_f32() * row_scale;
-                start += width;
-            }
+        group.decode(bytes, |direction, value| out[direction] = value);
+        if let Some(scales) = self.row_scales {
+            let code = read_bits(bytes, group.row_scale_start(), group.row_scale_bits);
+            out *= scales.table()[code as usize];
         }
     }
 }

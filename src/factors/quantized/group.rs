@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use super::Level;
+use super::{Level, bits::read_bits, lloyd_max::lloyd_max, trellis};
 
 /// Fewest bits of a trellis: shorter rows are coded number by number.
 const MIN_TRELLIS_BITS: usize = 32;
@@ -71,6 +71,24 @@ impl CodeGroup {
     /// Where in a row its scale begins.
     pub(crate) fn row_scale_start(&self) -> usize {
         self.scalar_bits + self.trellis_bits
+    }
+
+    /// The coordinates of a row of the group, before they are multiplied with its scale: calls `set` with each direction that is not
+    /// left out.
+    pub(crate) fn decode(&self, bytes: &[u8], mut set: impl FnMut(usize, f32)) {
+        let (mut directions, mut start) = (self.order.iter(), 0);
+        for run in &self.runs {
+            let width = usize::from(run.width);
+            for &direction in directions.by_ref().take(run.count) {
+                let value = if run.is_trellis {
+                    trellis::table(run.width)[trellis::window(bytes, self, start + width) as usize]
+                } else {
+                    lloyd_max(run.width)[read_bits(bytes, start, width) as usize]
+                };
+                set(direction as usize, value * self.scales[direction as usize].to_f32());
+                start += width;
+            }
+        }
     }
 
     /// Bytes of a row.

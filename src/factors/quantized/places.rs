@@ -64,7 +64,7 @@ pub(crate) struct RowPlaces {
 impl RowPlaces {
     /// # Errors
     /// What does not fit together.
-    pub(super) fn new(groups: RowGroupIds, code_groups: &[CodeGroup], vocab_size: usize) -> Result<Self, String> {
+    pub(crate) fn new(groups: RowGroupIds, code_groups: &[CodeGroup], vocab_size: usize) -> Result<Self, String> {
         let row_bytes: Vec<usize> = code_groups.iter().map(CodeGroup::row_bytes).collect();
         if let Some(bytes) = row_bytes.iter().find(|&&bytes| bytes > u32::MAX as usize / 2) {
             return Err(format!("rows of {bytes} bytes"));

@@ -1,0 +1,270 @@
+//! Which directions, groups and codes a table gets.
+
+use std::ops::Range;
+
+use ndarray::{Array1, Array2};
+
+use super::{
+    BitAllocation, Level, WaterFilling,
+    directions::{self, CodedDirection},
+    distortion::distortions,
+    row_scales::ScaleRange,
+    strata::{Grouping, Order, Strata, StrataSums, group_bytes},
+    table::{Energy, overflow},
+};
+use crate::{QuantizedFactors, Result, decompose::parallel::map_in_order};
+
+/// Bits of the numbers of directions that are tried.
+const DIRECTION_BITS: [u8; 5] = [4, 5, 6, 7, 8];
+/// Bits of the scales of rows that are tried.
+const ROW_SCALE_BITS: [u8; 3] = [6, 7, 8];
+/// Numbers of groups that are tried, and the ratios of their sizes in quarters of an octave.
+const GROUPS: [usize; 6] = [1, 2, 4, 8, 12, 16];
+const QUARTERS: [usize; 2] = [2, 4];
+
+/// Orthonormal directions that coordinates can be measured in, and what the table is like in them.
+pub(super) struct Rotated {
+    /// \[rank, dim\]
+    pub(super) directions: Array2<f64>,
+    /// The seed of a Hadamard transform; `None` for directions that are stored.
+    pub(super) seed: Option<u64>,
+    /// For each of the strata.
+    pub(super) sums: Vec<StrataSums>,
+}
+
+/// All that is known of a table, and how it is to be coded.
+pub(super) struct Planner {
+    pub(super) level: Level,
+    pub(super) shape: [usize; 2],
+    pub(super) has_mean: bool,
+    pub(super) energy: Energy,
+    /// Rows by importance and by id.
+    pub(super) strata: Vec<Strata>,
+    pub(super) rotated: Vec<Rotated>,
+    pub(super) num_groups: Option<usize>,
+    /// The range of the scales of rows, if they have any.
+    pub(super) scale_range: Option<ScaleRange>,
+}
+
+/// One way to code a table, of which the widths are not known yet.
+#[derive(Clone, Debug)]
+pub(super) struct Choice {
+    /// Which of the rotations.
+    pub(super) rotation: usize,
+    /// Which of the strata.
+    pub(super) strata: usize,
+    pub(super) grouping: Grouping,
+    /// Bits of the numbers of directions, where they are stored.
+    pub(super) direction_bits: Option<u8>,
+    pub(super) row_scale_bits: Option<u8>,
+}
+
+/// A choice with what is known of its groups.
+pub(super) struct Problem {
+    pub(super) choice: Choice,
+    /// Sums over the rows of each group.
+    sums: StrataSums,
+    water: WaterFilling,
+    /// Bytes that do not depend on widths: the header, groups of rows, the mean, …
+    fixed_bytes: usize,
+    /// The mean square of the relative error of the scales of rows.
+    scale_error: f64,
+}
+
+/// A way to code a table.
+pub(super) struct Plan {
+    pub(super) problem: Problem,
+    pub(super) allocation: BitAllocation,
+}
+
+/// All choices that there are for a table.
+pub(super) struct Options {
+    pub(super) planner: Planner,
+    choices: Vec<Choice>,
+    coded: Vec<(u8, Vec<CodedDirection>)>,
+}
+
+impl Options {
+    pub(super) fn new(planner: Planner) -> Self {
+        let mut coded = Vec::new();
+        if let Some(svd) = planner.rotated.iter().find(|rotated| rotated.seed.is_none()) {
+            coded.extend(DIRECTION_BITS.map(|bits| (bits, directions::code(svd.directions.view(), bits))));
+        }
+        let scale_bits = if planner.scale_range.is_some() { ROW_SCALE_BITS.map(Some).to_vec() } else { vec![None] };
+        let mut choices = Vec::new();
+        for (rotation, rotated) in planner.rotated.iter().enumerate() {
+            let direction_bits = if rotated.seed.is_some() { vec![None] } else { DIRECTION_BITS.map(Some).to_vec() };
+            for strata in 0..planner.strata.len() {
+                for grouping in planner.groupings(strata) {
+                    for &row_scale_bits in &scale_bits {
+                        choices.extend(direction_bits.iter().map(|&direction_bits| {
+                            let grouping = grouping.clone();
+                            Choice { rotation, strata, grouping, direction_bits, row_scale_bits }
+                        }));
+                    }
+                }
+            }
+        }
+        Self { planner, choices, coded }
+    }
+
+    /// The stored directions in codes of so many bits.
+    pub(super) fn coded(&self, bits: u8) -> &[CodedDirection] {
+        self.coded.iter().find(|(other, _)| *other == bits).map_or(&[], |(_, directions)| directions)
+    }
+
+    /// The fewest bytes of the file of any plan.
+    ///
+    /// # Errors
+    /// [`Overflow`](crate::Error::Overflow).
+    pub(super) fn min_bytes(&self) -> Result<usize> {
+        let mut min = usize::MAX;
+        for choice in &self.choices {
+            let problem = self.problem(choice)?;
+            min = min.min(problem.fixed_bytes + problem.water.min_bytes());
+        }
+        Ok(min)
+    }
+
+    /// The plan with the least error to be expected, within so many bytes of the file.
+    ///
+    /// # Errors
+    /// [`Overflow`](crate::Error::Overflow).
+    pub(super) fn choose(&self, bytes: usize) -> Result<Option<Plan>> {
+        let mut best: Option<Plan> = None;
+        let plan = |range: Range<usize>| self.problem(&self.choices[range.start]).map(|problem| problem.plan(bytes));
+        map_in_order(self.choices.len(), 1, 16, plan, |plan| {
+            if let Some(plan) = plan? {
+                let is_better = best.as_ref().is_none_or(|best| plan.allocation.error < best.allocation.error);
+                best = if is_better { Some(plan) } else { best.take() };
+            }
+            Ok(())
+        })?;
+        Ok(best)
+    }
+
+    fn problem(&self, choice: &Choice) -> Result<Problem> {
+        let planner = &self.planner;
+        let [vocab_size, dim] = planner.shape;
+        let rows = planner.strata[choice.strata].rows(&choice.grouping);
+        let sums = planner.rotated[choice.rotation].sums[choice.strata].of_groups(&choice.grouping);
+        let scale_error =
+            planner.scale_range.zip(choice.row_scale_bits).map_or(0.0, |(range, bits)| range.squared_error(bits));
+        let coded = choice.direction_bits.map(|bits| self.coded(bits));
+        let lost = |direction: usize| coded.map_or(0.0, |coded| coded[direction].lost);
+        let mut water = WaterFilling::new(sums.weighted.view(), &rows, planner.level)
+            .map_err(|_| overflow())?
+            .with_surcharges(&surcharges(&sums.weighted, lost, dim, scale_error))
+            .with_row_bits(choice.row_scale_bits.map_or(0, usize::from));
+        if let Some(bits) = choice.direction_bits {
+            water = water.with_direction_bits(dim * usize::from(bits) + directions::EXTRA_BITS);
+        }
+        let fixed_bytes = QuantizedFactors::max_header_bytes(vocab_size, dim)
+            + QuantizedFactors::CODE_PADDING
+            + group_bytes(choice.grouping.order, vocab_size, rows.len())
+            + if planner.has_mean { 2 * dim } else { 0 }
+            + if choice.direction_bits.is_none() { size_of::<u64>() } else { 0 };
+        Ok(Problem { choice: choice.clone(), sums, water, fixed_bytes, scale_error })
+    }
+
+    /// The relative errors to be expected of widths.
+    pub(super) fn relative_errors(&self, plan: &Plan) -> Energy {
+        let Energy { plain, weighted } = self.planner.energy;
+        let share = |lost: f64, all: f64| if lost <= 0.0 { 0.0 } else { (lost / all).sqrt() };
+        let lost = plan.problem.plain_error(self.planner.level, &plan.allocation.widths);
+        Energy { plain: share(lost, plain), weighted: share(plan.allocation.error, weighted) }
+    }
+}
+
+impl Planner {
+    fn groupings(&self, strata: usize) -> Vec<Grouping> {
+        let strata = &self.strata[strata];
+        let numbers = self.num_groups.map_or(GROUPS.to_vec(), |number| vec![number]);
+        let mut groupings: Vec<Grouping> = Vec::new();
+        for number in numbers {
+            for quarters in QUARTERS {
+                let grouping = strata.grouping(number, quarters);
+                // One group is a range, whatever the order.
+                let is_range = grouping.order == Order::Ids;
+                if (grouping.strata.len() > 1 || is_range) && !groupings.contains(&grouping) {
+                    groupings.push(grouping);
+                }
+            }
+        }
+        groupings
+    }
+}
+
+impl Problem {
+    /// The best widths within so many bytes of the file.
+    pub(super) fn plan(self, bytes: usize) -> Option<Plan> {
+        let allocation = self.allocate(bytes)?;
+        Some(Plan { problem: self, allocation })
+    }
+
+    /// The best widths within so many bytes of the file.
+    pub(super) fn allocate(&self, bytes: usize) -> Option<BitAllocation> {
+        let mut left = bytes.checked_sub(self.fixed_bytes)?;
+        if self.choice.grouping.order == Order::Importance {
+            // Offsets of rows are numbers of 32 bits.
+            left = left.min(u32::MAX as usize);
+        }
+        self.water.allocate(left)
+    }
+
+    /// What the scales of coordinates are to be: their standard deviations \[groups, rank\].
+    pub(super) fn deviations(&self) -> Array2<f64> {
+        let mut deviations = self.sums.weighted.clone();
+        for (mut row, mass) in deviations.rows_mut().into_iter().zip(self.masses()) {
+            row.mapv_inplace(|energy| if mass.weighted > 0.0 { (energy / mass.weighted).sqrt() } else { 0.0 });
+        }
+        deviations
+    }
+
+    /// What the variances of coordinates are multiplied with to give energies.
+    fn masses(&self) -> &[Energy] {
+        if self.choice.row_scale_bits.is_some() { &self.sums.squares } else { &self.sums.rows }
+    }
+
+    /// Σ ‖e − ê‖² to be expected.
+    fn plain_error(&self, level: Level, widths: &Array2<u8>) -> f64 {
+        let table = distortions(level);
+        let mut lost = 0.0;
+        for ((group, direction), &width) in widths.indexed_iter() {
+            let mass = self.masses()[group];
+            if width == 0 || mass.weighted == 0.0 {
+                lost += self.sums.plain[[group, direction]];
+            } else {
+                let variance = self.sums.weighted[[group, direction]] / mass.weighted;
+                lost += mass.plain * variance * (table[usize::from(width)] + self.scale_error);
+            }
+        }
+        lost
+    }
+}
+
+/// What using a direction costs beside the distortion of its codes \[groups, rank\].
+///
+/// The share ε of a direction of energy E that V̂ loses lies outside of what the group's k directions span, but for k/dim of it, which coordinates of
+/// least squares make good: (1 − k/dim) · Σ ε·E over the first k directions in all, if the directions are the first ones. A direction more so costs its own part,
+/// and makes good 1/dim of those before it. The scales of rows lose a share of everything.
+fn surcharges(energies: &Array2<f64>, lost: impl Fn(usize) -> f64, dim: usize, scale_error: f64) -> Array2<f64> {
+    let mut surcharges = Array2::zeros(energies.raw_dim());
+    for (mut row, energies) in surcharges.rows_mut().into_iter().zip(energies.rows()) {
+        let mut before = 0.0;
+        for (direction, surcharge) in row.iter_mut().enumerate() {
+            let own = lost(direction) * energies[direction];
+            let outside = 1.0 - (direction + 1) as f64 / dim as f64;
+            *surcharge = own * outside - before / dim as f64 + scale_error * energies[direction];
+            before += own;
+        }
+    }
+    surcharges
+}
+
+/// Directions that any group uses, in order.
+pub(super) fn used_directions(widths: &Array2<u8>) -> Vec<usize> {
+    let is_used: Array1<bool> =
+        widths.columns().into_iter().map(|widths| widths.iter().any(|&width| width > 0)).collect();
+    (0..is_used.len()).filter(|&direction| is_used[direction]).collect()
+}

@@ -1,0 +1,222 @@
+//! The search for the best widths.
+//!
+//! ```text
+//! 1. For a price λ of a byte, every cell (group × direction) takes the width with the least energy lost + λ · bytes; a direction is used
+//!    if that saves more in all groups than λ times its own bytes, and a group if that saves more than λ times what its rows take beside
+//!    their codes.
+//! 2. Prices are the powers of 2^(-1/16): the lowest whose widths fit. Lower prices use the same directions and more, and no
+//!    narrower codes, so that their bytes never fall.
+//! 3. What is left: the bits that fill up the last byte of rows, and then bytes for the rows of single groups, those that save the most
+//!    energy per byte first.
+//! ```
+//!
+//! Step 3 never gets below the error of step 1 at the next price. So, within the bytes of one price, more bytes let it go further along
+//! the same way, and at the next price the error is no larger: more bytes never give more error.
+
+use ndarray::{Array2, ArrayView1};
+
+use super::{super::distortion::Distortions, WaterFilling};
+use crate::quantize::Level;
+
+/// Steps between a price and half of it.
+const STEPS: f64 = 16.0;
+/// The highest price is 2 to this power, in shares of all energy.
+const FIRST_OCTAVE: f64 = 10.0;
+/// The lowest price is so many halves of it: less than any energy that matters.
+const OCTAVES: f64 = 200.0;
+
+/// The widths for distortions of the codes of each group \[groups\].
+pub(super) fn solve(water: &WaterFilling, tables: &[Distortions], bytes: usize) -> Option<Array2<u8>> {
+    if water.min_bytes() > bytes {
+        return None;
+    }
+    // At the first price, many times all the energy, nothing is worth a byte.
+    let price = |step: usize| (FIRST_OCTAVE - step as f64 / STEPS).exp2();
+    let (mut fits, mut too_large) = (0, (STEPS * OCTAVES) as usize);
+    while too_large - fits > 1 {
+        let middle = fits.midpoint(too_large);
+        if water.bytes(&relaxed(water, tables, price(middle))) <= bytes {
+            fits = middle;
+        } else {
+            too_large = middle;
+        }
+    }
+    let next = Filling::new(water, tables, price(too_large));
+    let mut filling = Filling::new(water, tables, price(fits));
+    let floor = if next.bytes > bytes { next.error } else { f64::NEG_INFINITY };
+    filling.fill(bytes, floor);
+    Some(filling.widths)
+}
+
+/// Step 1.
+fn relaxed(water: &WaterFilling, tables: &[Distortions], price: f64) -> Array2<u8> {
+    let (num_groups, rank) = water.energies.dim();
+    let direction_bytes = water.direction_bits.map_or(0.0, |bits| bits as f64 / 8.0 + num_groups as f64 / 2.0);
+    let mut widths = Array2::zeros((num_groups, rank));
+    let mut group_saves = vec![0.0; num_groups];
+    let mut best = vec![(0_u8, 0.0); num_groups];
+    for direction in 0..rank {
+        let mut saves = 0.0;
+        for (group, best) in best.iter_mut().enumerate() {
+            let energy = water.energies[[group, direction]];
+            let bit = price * water.rows[group] as f64 / 8.0;
+            let fixed = water.surcharges[[group, direction]] + 2.0 * price;
+            *best = (0, 0.0);
+            for (width, &distortion) in (0..).zip(&tables[group]).skip(1) {
+                let saved = energy * (1.0 - distortion) - fixed - bit * f64::from(width);
+                if saved > best.1 {
+                    *best = (width, saved);
+                }
+            }
+            saves += best.1;
+        }
+        if saves > price * direction_bytes {
+            for (group, &(width, saved)) in best.iter().enumerate() {
+                widths[[group, direction]] = width;
+                group_saves[group] += saved;
+            }
+        }
+    }
+    for (group, &saves) in group_saves.iter().enumerate() {
+        if saves <= price * (water.rows[group] * water.row_bits) as f64 / 8.0 {
+            widths.row_mut(group).fill(0);
+        }
+    }
+    widths
+}
+
+/// Widths, to which bits are added.
+struct Filling<'a> {
+    water: &'a WaterFilling,
+    tables: &'a [Distortions],
+    price: f64,
+    widths: Array2<u8>,
+    bytes: usize,
+    error: f64,
+}
+
+/// More bits for the rows of a group.
+#[derive(Default)]
+struct Move {
+    /// New widths of directions.
+    widths: Vec<(usize, u8)>,
+    saved: f64,
+    bytes: usize,
+}
+
+impl<'a> Filling<'a> {
+    fn new(water: &'a WaterFilling, tables: &'a [Distortions], price: f64) -> Self {
+        let widths = relaxed(water, tables, price);
+        let error = widths
+            .indexed_iter()
+            .map(|((group, direction), &width)| {
+                let surcharge = if width > 0 { water.surcharges[[group, direction]] } else { 0.0 };
+                water.energies[[group, direction]] * tables[group][usize::from(width)] + surcharge
+            })
+            .sum();
+        Self { water, tables, price, bytes: water.bytes(&widths), error, widths }
+    }
+
+    /// Step 3.
+    fn fill(&mut self, bytes: usize, floor: f64) {
+        let num_groups = self.widths.nrows();
+        for group in 0..num_groups {
+            let free = self.row_bytes(group) * 8 - self.row_bits(group);
+            let step = self.more(group, free, false);
+            if self.error - step.saved >= floor {
+                self.apply(group, &step);
+            }
+        }
+        let mut moves: Vec<Move> = (0..num_groups).map(|group| self.byte(group)).collect();
+        let mut is_last_round = false;
+        loop {
+            let worth = |group: &usize| moves[*group].saved / moves[*group].bytes as f64;
+            let best = (0..num_groups)
+                .filter(|&group| moves[group].saved > 0.0)
+                .max_by(|a, b| worth(a).total_cmp(&worth(b)).then(b.cmp(a)));
+            let Some(group) = best else { return };
+            let step = std::mem::take(&mut moves[group]);
+            if self.error - step.saved < floor {
+                return;
+            }
+            if self.bytes + step.bytes > bytes {
+                // From here on, a byte at most for the other groups.
+                is_last_round = true;
+                continue;
+            }
+            self.apply(group, &step);
+            if !is_last_round {
+                moves[group] = self.byte(group);
+            }
+        }
+    }
+
+    fn apply(&mut self, group: usize, step: &Move) {
+        for &(direction, width) in &step.widths {
+            self.widths[[group, direction]] = width;
+        }
+        self.error -= step.saved;
+        self.bytes += step.bytes;
+    }
+
+    /// A byte more for each row of a group.
+    fn byte(&self, group: usize) -> Move {
+        let used = self.row_bits(group);
+        let bits = if used == 0 { self.water.row_bits } else { used };
+        let more = if used == 0 { (bits + 1).div_ceil(8) } else { self.row_bytes(group) + 1 };
+        let mut step = self.more(group, 8 * more - bits, true);
+        step.bytes += self.water.rows[group] * (more - self.row_bytes(group));
+        step
+    }
+
+    /// What so many bits more can save at best, one after the other, in directions that are used already: by this group, or by any.
+    fn more(&self, group: usize, mut bits: usize, of_others: bool) -> Move {
+        let mut step = Move::default();
+        let mut widths: Vec<u8> = self.widths.row(group).to_vec();
+        let can_begin: Vec<bool> = self
+            .widths
+            .columns()
+            .into_iter()
+            .map(|widths| of_others && (self.water.direction_bits.is_none() || widths.iter().any(|&width| width > 0)))
+            .collect();
+        let distortions = &self.tables[group];
+        let (energies, surcharges) = (self.water.energies.row(group), self.water.surcharges.row(group));
+        let saves = |direction: usize, width: u8| {
+            if width >= Level::MAX_WIDTH || (width == 0 && !can_begin[direction]) {
+                return 0.0;
+            }
+            let begin = if width == 0 { surcharges[direction] + 2.0 * self.price } else { 0.0 };
+            let width = usize::from(width);
+            energies[direction] * (distortions[width] - distortions[width + 1]) - begin
+        };
+        let mut saved: Vec<f64> =
+            widths.iter().enumerate().map(|(direction, &width)| saves(direction, width)).collect();
+        while bits > 0 {
+            let best = (0..saved.len()).max_by(|&a, &b| saved[a].total_cmp(&saved[b]).then(b.cmp(&a)));
+            let Some(best) = best.filter(|&best| saved[best] > 0.0) else { break };
+            let begins = widths[best] == 0;
+            step.bytes += if begins { 2 } else { 0 };
+            step.saved += saved[best] + if begins { 2.0 * self.price } else { 0.0 };
+            widths[best] += 1;
+            bits -= 1;
+            saved[best] = saves(best, widths[best]);
+        }
+        let before = self.widths.row(group);
+        step.widths = changed(before, &widths);
+        step
+    }
+
+    fn row_bits(&self, group: usize) -> usize {
+        let codes: usize = self.widths.row(group).iter().map(|&width| usize::from(width)).sum();
+        if codes == 0 { 0 } else { codes + self.water.row_bits }
+    }
+
+    fn row_bytes(&self, group: usize) -> usize {
+        self.row_bits(group).div_ceil(8)
+    }
+}
+
+fn changed(before: ArrayView1<'_, u8>, after: &[u8]) -> Vec<(usize, u8)> {
+    let pairs = before.iter().zip(after).enumerate();
+    pairs.filter(|(_, (before, after))| before != after).map(|(direction, (_, &after))| (direction, after)).collect()
+}
