@@ -13,11 +13,11 @@ pub use blocks::BlockFactors;
 #[cfg(feature = "decompose")]
 pub(crate) use quantized::{BLOCK_ROWS, CodeGroup, RowPlaces, write_bits};
 pub(crate) use quantized::{
-    BasisCode, CodedBasis, QuantizedParts, Rotation, RowGroupIds, RowScales, SharedBytes, WINDOW_BITS,
+    BasisCode, CodeGroup, CodedBasis, QuantizedParts, Rotation, RowGroupIds, RowScales, Run, SharedBytes, WINDOW_BITS,
 };
 pub use quantized::{Level, PartBytes, QuantizedFactors};
 #[cfg(test)]
-pub(crate) use quantized::{header_bytes, made_up};
+pub(crate) use quantized::{header_bytes, made_up, read_bits};
 pub(crate) use storage::Storage;
 use storage::row_major;
 

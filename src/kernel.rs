@@ -6,6 +6,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod codes;
 mod dots;
 mod hot;
 mod isa;
@@ -29,6 +30,7 @@ pub(crate) mod scratch;
 mod simd;
 mod tile;
 
+pub(crate) use codes::{CodeLayout, CodedQueries, CodedRows, Queries, decode_rows, score_codes};
 pub(crate) use hot::HotRows;
 pub use isa::Isa;
 pub(crate) use packed::PackedProjection;

@@ -2,15 +2,18 @@
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
-    __m128i, __m256, _mm_loadl_epi64, _mm_loadu_si128, _mm256_castpd_ps, _mm256_castps_pd, _mm256_castsi256_ps,
-    _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
-    _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_set1_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_unpackhi_pd,
+    __m128i, __m256, __m256i, _mm_loadl_epi64, _mm_loadu_si128, _mm256_and_si256, _mm256_blendv_ps,
+    _mm256_broadcastsi128_si256, _mm256_castpd_ps, _mm256_castps_pd, _mm256_castsi256_ps, _mm256_cvtepi8_epi32,
+    _mm256_cvtepi32_ps, _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_i32gather_ps, _mm256_loadu_ps,
+    _mm256_loadu_si256, _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_permutevar8x32_ps, _mm256_set1_epi32,
+    _mm256_set1_ps, _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_srlv_epi32, _mm256_storeu_ps, _mm256_unpackhi_pd,
     _mm256_unpackhi_ps, _mm256_unpacklo_pd, _mm256_unpacklo_ps,
 };
 
 use half::{bf16, f16};
 
 use super::{
+    codes::{Table, Unpacking},
     packed::PANEL_WIDTH,
     simd::{Kernel, Simd},
     tile::Block,
@@ -35,6 +38,8 @@ impl Simd for Avx2 {
     const NAME: &'static str = "avx2";
     type Line = [__m256; 2];
     type Splat = __m256;
+    type Unpacking = [(__m256i, __m256i); 2];
+    type Codes = [__m256i; 2];
 
     #[inline(always)]
     fn zero(self) -> [__m256; 2] {
@@ -123,6 +128,61 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn unpacking(self, unpacking: &'static Unpacking) -> [(__m256i, __m256i); 2] {
+        std::array::from_fn(|half| {
+            // SAFETY: `self` proves AVX; the load reads the 32 bytes of eight times four indices.
+            let bytes = unsafe { _mm256_loadu_si256(unpacking.bytes[half * HALF..][..HALF].as_ptr().cast()) };
+            // SAFETY: the same; the load reads eight numbers.
+            let shifts = unsafe { _mm256_loadu_si256(unpacking.shifts[half * HALF..][..HALF].as_ptr().cast()) };
+            (bytes, shifts)
+        })
+    }
+
+    #[inline(always)]
+    fn unpack(self, unpacking: [(__m256i, __m256i); 2], bytes: &[u8; 16]) -> [__m256i; 2] {
+        // SAFETY: SSE2 is part of every x86-64; the load reads the sixteen bytes.
+        let bytes: __m128i = unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) };
+        // SAFETY: `self` proves AVX2.
+        let bytes = unsafe { _mm256_broadcastsi128_si256(bytes) };
+        unpacking.map(|(indices, shifts)| {
+            // SAFETY: `self` proves AVX2.
+            let numbers = unsafe { _mm256_shuffle_epi8(bytes, indices) };
+            // SAFETY: the same.
+            unsafe { _mm256_srlv_epi32(numbers, shifts) }
+        })
+    }
+
+    #[inline(always)]
+    fn permute(self, levels: [__m256; 2], codes: [__m256i; 2]) -> [__m256; 2] {
+        // SAFETY: `self` proves AVX2.
+        codes.map(|codes| unsafe { permute(levels, codes) })
+    }
+
+    #[inline(always)]
+    fn permute_two(self, [low, high]: [[__m256; 2]; 2], codes: [__m256i; 2]) -> [__m256; 2] {
+        codes.map(|codes| {
+            // SAFETY: `self` proves AVX2.
+            let low = unsafe { permute(low, codes) };
+            // SAFETY: the same.
+            let high = unsafe { permute(high, codes) };
+            // SAFETY: the same.
+            unsafe { blend::<27>(low, high, codes) }
+        })
+    }
+
+    #[inline(always)]
+    fn look_up(self, table: Table<'_>, codes: [__m256i; 2]) -> [__m256; 2] {
+        // SAFETY: `self` proves AVX2.
+        let mask = unsafe { _mm256_set1_epi32(table.mask() as i32) };
+        codes.map(|codes| {
+            // SAFETY: the same.
+            let indices = unsafe { _mm256_and_si256(codes, mask) };
+            // SAFETY: the same; every index is one of the table, whose length is one more than the mask.
+            unsafe { _mm256_i32gather_ps::<4>(table.levels().as_ptr(), indices) }
+        })
+    }
+
+    #[inline(always)]
     fn multiply_block(self, block: &Block<'_>) {
         block.multiply::<Self, 6, 1, 4, 2, 1, 1, 1>(self);
     }
@@ -135,6 +195,20 @@ impl Simd for Avx2 {
         // SAFETY: `self` proves AVX2, FMA and F16C.
         unsafe { with_features(self, kernel) }
     }
+}
+
+/// Number c % 16 of the levels: that of c % 8 in one of the halves.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn permute([low, high]: [__m256; 2], codes: __m256i) -> __m256 {
+    blend::<28>(_mm256_permutevar8x32_ps(low, codes), _mm256_permutevar8x32_ps(high, codes), codes)
+}
+
+/// `high` where the bit of the code is set that a shift to the left by so many makes the sign.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn blend<const SHIFT: i32>(low: __m256, high: __m256, codes: __m256i) -> __m256 {
+    _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32::<SHIFT>(codes)))
 }
 
 /// The four 8 × 8 quarters, each transposed, the two off the diagonal swapped.

@@ -1,28 +1,32 @@
-//! AVX-512F: sixteen numbers are one register.
+//! AVX-512F and BW: sixteen numbers are one register.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
-    __m128i, __m256i, __m512, _mm_loadu_si128, _mm256_loadu_si256, _mm512_castpd_ps, _mm512_castps_pd,
-    _mm512_castsi512_ps, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps,
-    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_shuffle_f32x4, _mm512_slli_epi32,
-    _mm512_storeu_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    __m128i, __m256i, __m512, __m512i, _mm_loadu_si128, _mm256_loadu_si256, _mm512_and_si512, _mm512_broadcast_i32x4,
+    _mm512_castpd_ps, _mm512_castps_pd, _mm512_castsi512_ps, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps,
+    _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_i32gather_ps, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_ps,
+    _mm512_shuffle_epi8, _mm512_shuffle_f32x4, _mm512_slli_epi32, _mm512_srlv_epi32, _mm512_storeu_ps,
+    _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
 use half::{bf16, f16};
 
 use super::{
+    codes::{Table, Unpacking},
     packed::PANEL_WIDTH,
     simd::{Kernel, Simd},
     tile::Block,
 };
 
-/// The proof that the machine has AVX-512F: made by [`detect`](Self::detect) only.
+/// The proof that the machine has AVX-512F and AVX-512BW: made by [`detect`](Self::detect) only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Avx512(());
 
 impl Avx512 {
     pub(super) fn detect() -> Option<Self> {
-        is_x86_feature_detected!("avx512f").then_some(Self(()))
+        let detected = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
+        detected.then_some(Self(()))
     }
 }
 
@@ -30,6 +34,8 @@ impl Simd for Avx512 {
     const NAME: &'static str = "avx512";
     type Line = __m512;
     type Splat = __m512;
+    type Unpacking = (__m512i, __m512i);
+    type Codes = __m512i;
 
     #[inline(always)]
     fn zero(self) -> __m512 {
@@ -110,16 +116,59 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn unpacking(self, unpacking: &'static Unpacking) -> (__m512i, __m512i) {
+        // SAFETY: `self` proves AVX-512F; the load reads the 64 bytes of sixteen times four indices.
+        let bytes = unsafe { _mm512_loadu_si512(unpacking.bytes.as_ptr().cast()) };
+        // SAFETY: the same; the load reads sixteen numbers.
+        let shifts = unsafe { _mm512_loadu_si512(unpacking.shifts.as_ptr().cast()) };
+        (bytes, shifts)
+    }
+
+    #[inline(always)]
+    fn unpack(self, (indices, shifts): (__m512i, __m512i), bytes: &[u8; 16]) -> __m512i {
+        // SAFETY: SSE2 is part of every x86-64; the load reads the sixteen bytes.
+        let bytes: __m128i = unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) };
+        // SAFETY: `self` proves AVX-512F.
+        let bytes = unsafe { _mm512_broadcast_i32x4(bytes) };
+        // SAFETY: `self` proves AVX-512BW.
+        let numbers = unsafe { _mm512_shuffle_epi8(bytes, indices) };
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_srlv_epi32(numbers, shifts) }
+    }
+
+    #[inline(always)]
+    fn permute(self, levels: __m512, codes: __m512i) -> __m512 {
+        // SAFETY: `self` proves AVX-512F. The instruction ignores the upper bits.
+        unsafe { _mm512_permutexvar_ps(codes, levels) }
+    }
+
+    #[inline(always)]
+    fn permute_two(self, [low, high]: [__m512; 2], codes: __m512i) -> __m512 {
+        // SAFETY: the same.
+        unsafe { _mm512_permutex2var_ps(low, codes, high) }
+    }
+
+    #[inline(always)]
+    fn look_up(self, table: Table<'_>, codes: __m512i) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        let mask = unsafe { _mm512_set1_epi32(table.mask() as i32) };
+        // SAFETY: the same.
+        let indices = unsafe { _mm512_and_si512(codes, mask) };
+        // SAFETY: the same; every index is one of the table, whose length is one more than the mask.
+        unsafe { _mm512_i32gather_ps::<4>(indices, table.levels().as_ptr()) }
+    }
+
+    #[inline(always)]
     fn multiply_block(self, block: &Block<'_>) {
         block.multiply::<Self, 6, 4, 8, 8, 4, 4, 4>(self);
     }
 
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx512f")]
+        #[target_feature(enable = "avx512f,avx512bw")]
         fn with_features<K: Kernel>(isa: Avx512, kernel: K) -> K::Output {
             kernel.run(isa)
         }
-        // SAFETY: `self` proves AVX-512F.
+        // SAFETY: `self` proves AVX-512F and AVX-512BW.
         unsafe { with_features(self, kernel) }
     }
 }

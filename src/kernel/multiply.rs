@@ -17,7 +17,8 @@
 //! 3. **Prefetch.** Before a block is computed, the rows of the next block are asked for in a burst: whole while they are
 //!    short, their first and last cache line when they are long. Before a tile is computed, the lines of the output that the
 //!    next panels will write are asked for, which saves 6 % where the output is larger than the caches.
-//! 4. **Narrow numbers.** Rows of `f16`, `bf16` or 8-bit integers are widened into a tile of `f32` when their block begins.
+//! 4. **Narrow numbers.** Rows of `f16`, `bf16` or 8-bit integers are widened into a tile of `f32` when their block begins;
+//!    rows of codes are decoded into one (`codes/rows.rs`).
 //! 5. **Output.** Products are written where they belong, in any order of rows, if the numbers of a row of the output lie
 //!    side by side; otherwise a block goes by way of a buffer.
 //!
@@ -34,6 +35,7 @@ use std::{cell::Cell, ops::Range};
 
 use super::{
     Isa,
+    codes::{StoredRows, multiply_codes},
     output::OutRows,
     packed::Panels,
     parallel::for_each_range,
@@ -55,7 +57,7 @@ pub(super) const MULTIPLICATIONS_PER_NANOSECOND: f64 = 50.0;
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     /// Rows of `stride` numbers each.
-    pub(super) rows: Numbers<'a>,
+    pub(super) rows: StoredRows<'a>,
     pub(super) stride: usize,
     /// Where in a row the numbers that are multiplied begin; there are as many as the panels are deep.
     pub(super) offset: usize,
@@ -114,14 +116,21 @@ impl Kernel for Multiply<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
+        let rows = match self.source.rows {
+            StoredRows::Numbers(rows) => rows,
+            StoredRows::Codes(coded) => {
+                // SAFETY: what `multiply_range` demands, which has compared the columns of `out` with those of the panels.
+                return unsafe { multiply_codes(isa, &self.source, coded, self.range, self.out) };
+            }
+        };
         // No closure: the compiler might not use the instruction set in one.
         let mut buffers = BUFFERS.take();
         for start in self.range.clone().step_by(BLOCK_ROWS) {
             let end = self.range.end.min(start + BLOCK_ROWS);
             for i in end..self.range.end.min(end + BLOCK_ROWS) {
-                with_numbers!(self.source.rows, |rows| prefetch(self.source.row(rows, i), MAX_PREFETCH));
+                with_numbers!(rows, |rows| prefetch(self.source.row(rows, i), MAX_PREFETCH));
             }
-            self.block(isa, start..end, &mut buffers);
+            self.block(isa, rows, start..end, &mut buffers);
         }
         BUFFERS.set(buffers);
     }
@@ -129,16 +138,16 @@ impl Kernel for Multiply<'_> {
 
 impl Multiply<'_> {
     #[inline(always)]
-    fn block<S: Simd>(&self, isa: S, range: Range<usize>, buffers: &mut Buffers) {
+    fn block<S: Simd>(&self, isa: S, numbers: Numbers<'_>, range: Range<usize>, buffers: &mut Buffers) {
         let (source, out) = (&self.source, self.out);
         let (depth, width) = (source.panels.depth(), source.panels.width());
-        let rows: &[f32] = match source.rows {
+        let rows: &[f32] = match numbers {
             Numbers::F32(rows) => rows,
             Numbers::F16(rows) => source.widen(isa, rows, range.clone(), &mut buffers.widened),
             Numbers::Bf16(rows) => source.widen(isa, rows, range.clone(), &mut buffers.widened),
             Numbers::Int8(rows) => source.widen(isa, rows, range.clone(), &mut buffers.widened),
         };
-        let is_widened = !matches!(source.rows, Numbers::F32(_));
+        let is_widened = !matches!(numbers, Numbers::F32(_));
         let products = if out.has_slices() {
             None
         } else {
@@ -170,7 +179,7 @@ impl Multiply<'_> {
 
 impl<'a> Source<'a> {
     #[inline(always)]
-    fn position(&self, i: usize) -> usize {
+    pub(super) fn position(&self, i: usize) -> usize {
         self.positions.map_or(i, |positions| positions[i] as usize)
     }
 

@@ -18,6 +18,7 @@ use std::arch::{
 use half::{bf16, f16};
 
 use super::{
+    codes::{Table, Unpacking, look_up, unpack},
     packed::PANEL_WIDTH,
     simd::{Kernel, Simd},
     tile::Block,
@@ -41,6 +42,8 @@ impl Simd for Neon {
     type Line = [float32x4_t; 4];
     /// The multiplications take their factor from one element of a register.
     type Splat = f32;
+    type Unpacking = &'static Unpacking;
+    type Codes = [u32; PANEL_WIDTH];
 
     #[inline(always)]
     fn zero(self) -> [float32x4_t; 4] {
@@ -120,6 +123,37 @@ impl Simd for Neon {
     fn transpose(self, lines: [[float32x4_t; 4]; PANEL_WIDTH]) -> [[float32x4_t; 4]; PANEL_WIDTH] {
         // SAFETY: `self` proves NEON.
         unsafe { transpose(lines) }
+    }
+
+    #[inline(always)]
+    fn unpacking(self, unpacking: &'static Unpacking) -> &'static Unpacking {
+        unpacking
+    }
+
+    #[inline(always)]
+    fn unpack(self, unpacking: &'static Unpacking, bytes: &[u8; 16]) -> [u32; PANEL_WIDTH] {
+        unpack(unpacking, bytes)
+    }
+
+    #[inline(always)]
+    fn permute(self, levels: [float32x4_t; 4], codes: [u32; PANEL_WIDTH]) -> [float32x4_t; 4] {
+        let mut numbers = [0.0; PANEL_WIDTH];
+        self.store(levels, &mut numbers);
+        self.load(&codes.map(|code| numbers[code as usize % PANEL_WIDTH]))
+    }
+
+    #[inline(always)]
+    fn permute_two(self, levels: [[float32x4_t; 4]; 2], codes: [u32; PANEL_WIDTH]) -> [float32x4_t; 4] {
+        let mut numbers = [[0.0; PANEL_WIDTH]; 2];
+        for (levels, numbers) in levels.into_iter().zip(&mut numbers) {
+            self.store(levels, numbers);
+        }
+        self.load(&codes.map(|code| numbers[code as usize / PANEL_WIDTH % 2][code as usize % PANEL_WIDTH]))
+    }
+
+    #[inline(always)]
+    fn look_up(self, table: Table<'_>, codes: [u32; PANEL_WIDTH]) -> [float32x4_t; 4] {
+        self.load(&look_up(table, codes))
     }
 
     #[inline(always)]

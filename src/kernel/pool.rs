@@ -20,6 +20,7 @@ use ndarray::ArrayViewMut2;
 
 use super::{
     Isa,
+    codes::{Ahead, PoolCodes, StoredRows},
     multiply::{MULTIPLICATIONS_PER_NANOSECOND, Source, multiply_range},
     output::OutRows,
     packed::{PANEL_WIDTH, PackedProjection, PanelRow},
@@ -45,7 +46,7 @@ const CHUNK_BAGS: usize = 96;
 #[derive(Clone, Copy)]
 pub(crate) struct PooledRows<'a> {
     /// \[m, width\]
-    pub(crate) rows: Numbers<'a>,
+    pub(crate) rows: StoredRows<'a>,
     pub(crate) bags: &'a Bags<'a>,
     pub(crate) padding_id: Option<TokenId>,
 }
@@ -109,7 +110,8 @@ pub(crate) fn pool_and_project(
                     rows[(bag - start) * rank..][..rank].copy_from_slice(sum);
                     bias_weights[bag - start] = bias_weight;
                 });
-                let source = Source { factors: Some(bias_weights), ..whole_rows(Numbers::F32(rows), projection) };
+                let source =
+                    Source { factors: Some(bias_weights), ..whole_rows(Numbers::F32(rows).into(), projection) };
                 // SAFETY: `out` is borrowed mutably, and every row of it belongs to one range.
                 unsafe { multiply_range(isa, source, 0..len, out.rows_from(start)) };
             }
@@ -130,9 +132,19 @@ fn pool_range(
     let lines = width.div_ceil(PANEL_WIDTH);
     let sums = scratch::at_least(sums, 2 * lines);
     let PooledRows { rows, bags, padding_id } = pooled;
+    let mut ahead = Ahead::new(if range.is_empty() { 0 } else { bags.range(range.start).start });
     for bag in range {
         let range = bags.range(bag);
-        let (len, weight) = with_numbers!(rows, |rows| isa.run(PoolBag { rows, width, bags, range, padding_id, sums }));
+        let (len, weight) = match rows {
+            StoredRows::Numbers(rows) => {
+                with_numbers!(rows, |rows| isa.run(PoolBag { rows, width, bags, range, padding_id, sums }))
+            }
+            StoredRows::Codes(coded) => {
+                let sum = &mut bytemuck::cast_slice_mut(&mut *sums)[..width];
+                sum.fill(0.0);
+                isa.run(PoolCodes { coded, ahead: &mut ahead, bags, range, padding_id, sum })
+            }
+        };
         let sum = &mut bytemuck::cast_slice_mut(&mut sums[..lines])[..width];
         let bias_weight = match bags.pooling() {
             Pooling::Mean if len > 0 => {

@@ -3,6 +3,7 @@
 use half::{bf16, f16, slice::HalfFloatSliceExt};
 
 use super::{
+    codes::{Table, Unpacking, look_up, unpack},
     packed::PANEL_WIDTH,
     simd::{Kernel, Simd},
     tile::Block,
@@ -16,6 +17,8 @@ impl Simd for Portable {
     const NAME: &'static str = "portable";
     type Line = [f32; PANEL_WIDTH];
     type Splat = f32;
+    type Unpacking = &'static Unpacking;
+    type Codes = [u32; PANEL_WIDTH];
 
     #[inline(always)]
     fn zero(self) -> [f32; PANEL_WIDTH] {
@@ -83,6 +86,31 @@ impl Simd for Portable {
     #[inline(always)]
     fn transpose(self, lines: [[f32; PANEL_WIDTH]; PANEL_WIDTH]) -> [[f32; PANEL_WIDTH]; PANEL_WIDTH] {
         std::array::from_fn(|column| lines.map(|line| line[column]))
+    }
+
+    #[inline(always)]
+    fn unpacking(self, unpacking: &'static Unpacking) -> &'static Unpacking {
+        unpacking
+    }
+
+    #[inline(always)]
+    fn unpack(self, unpacking: &'static Unpacking, bytes: &[u8; 16]) -> [u32; PANEL_WIDTH] {
+        unpack(unpacking, bytes)
+    }
+
+    #[inline(always)]
+    fn permute(self, levels: [f32; PANEL_WIDTH], codes: [u32; PANEL_WIDTH]) -> [f32; PANEL_WIDTH] {
+        codes.map(|code| levels[code as usize % PANEL_WIDTH])
+    }
+
+    #[inline(always)]
+    fn permute_two(self, levels: [[f32; PANEL_WIDTH]; 2], codes: [u32; PANEL_WIDTH]) -> [f32; PANEL_WIDTH] {
+        codes.map(|code| levels[code as usize / PANEL_WIDTH % 2][code as usize % PANEL_WIDTH])
+    }
+
+    #[inline(always)]
+    fn look_up(self, table: Table<'_>, codes: [u32; PANEL_WIDTH]) -> [f32; PANEL_WIDTH] {
+        look_up(table, codes)
     }
 
     #[inline(always)]

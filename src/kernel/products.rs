@@ -144,7 +144,7 @@ impl<T: Number> Kernel for Scores<'_, T> {
                 let panels = scratch::at_least(&mut kept, block.len().div_ceil(PANEL_WIDTH) * depth);
                 piece.pack_transposed(isa, panels);
                 let source = Source {
-                    rows: Numbers::F32(self.queries),
+                    rows: Numbers::F32(self.queries).into(),
                     stride: width,
                     offset: column,
                     ids: None,
@@ -242,7 +242,7 @@ impl<T: Number> Kernel for WeightedRows<'_, T> {
                 let panels = scratch::at_least(&mut kept, columns.len().div_ceil(PANEL_WIDTH) * depth);
                 piece.pack(isa, panels);
                 let source = Source {
-                    rows: Numbers::F32(self.weights),
+                    rows: Numbers::F32(self.weights).into(),
                     stride: self.stride,
                     offset: self.first_weight + first,
                     ids: None,

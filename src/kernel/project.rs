@@ -6,6 +6,7 @@ use ndarray::ArrayViewMut2;
 
 use super::{
     Isa, PackedProjection,
+    codes::StoredRows,
     hot::HotRows,
     multiply::{MULTIPLICATIONS_PER_NANOSECOND, Source, multiply},
     output::OutRows,
@@ -69,7 +70,7 @@ impl Gain {
 #[derive(Clone, Copy)]
 pub(crate) struct GatheredRows<'a> {
     /// \[m, rank\]
-    pub(crate) rows: Numbers<'a>,
+    pub(crate) rows: StoredRows<'a>,
     pub(crate) ids: &'a [TokenId],
     /// Which row of the output each goes to, \[n\], strictly rising; row i to row i when there are none.
     pub(crate) positions: Option<&'a [u32]>,
@@ -151,14 +152,14 @@ unsafe fn copy_rows(plan: &Plan, hot_rows: Option<&HotRows>, out: OutRows<'_>) {
 
 /// Each row of `rows` \[n, rank\], times the projection, plus the bias times `bias_weights` \[n\] (1 when there are none),
 /// into the same row of `out` \[n, dim\].
-pub(crate) fn project(
+pub(crate) fn project<'a>(
     isa: Isa,
-    rows: Numbers<'_>,
+    rows: impl Into<StoredRows<'a>>,
     bias_weights: Option<&[f32]>,
     projection: &PackedProjection,
     out: &mut ArrayViewMut2<'_, f32>,
 ) {
-    let source = Source { factors: bias_weights, ..whole_rows(rows, projection) };
+    let source = Source { factors: bias_weights, ..whole_rows(rows.into(), projection) };
     // SAFETY: `out` is borrowed mutably from the caller.
     unsafe { multiply(isa, source, out.nrows(), OutRows::new(out)) };
 }
@@ -178,7 +179,7 @@ pub(crate) fn add_projected(
     }
     let out = OutRows::new(out);
     assert!(out.has_slices());
-    let source = Source { positions, start: Start::Output, ..whole_rows(rows, projection) };
+    let source = Source { positions, start: Start::Output, ..whole_rows(rows.into(), projection) };
     // SAFETY: `out` is borrowed mutably from the caller; positions rise, so that no two are equal.
     unsafe { multiply(isa, source, n, out) };
 }
@@ -190,7 +191,7 @@ fn assert_rising(positions: &[u32], len: usize) {
 }
 
 /// All rows in order, times the projection, plus the bias.
-pub(super) fn whole_rows<'a>(rows: Numbers<'a>, projection: &'a PackedProjection) -> Source<'a> {
+pub(super) fn whole_rows<'a>(rows: StoredRows<'a>, projection: &'a PackedProjection) -> Source<'a> {
     Source {
         rows,
         stride: projection.rank(),

@@ -2,7 +2,11 @@
 
 use half::{bf16, f16};
 
-use super::{packed::PANEL_WIDTH, tile::Block};
+use super::{
+    codes::{Table, Unpacking},
+    packed::PANEL_WIDTH,
+    tile::Block,
+};
 
 /// An instruction set, by what the kernels do with sixteen numbers. A value of the type proves that the machine has it.
 pub(super) trait Simd: Copy + Send + Sync {
@@ -12,6 +16,10 @@ pub(super) trait Simd: Copy + Send + Sync {
     type Line: Copy;
     /// One number, ready to be multiplied with a line.
     type Splat: Copy;
+    /// Where sixteen codes are, in registers.
+    type Unpacking: Copy;
+    /// Sixteen codes, with whatever stood behind the bits of each above them.
+    type Codes: Copy;
 
     fn zero(self) -> Self::Line;
     fn load(self, line: &[f32; PANEL_WIDTH]) -> Self::Line;
@@ -28,6 +36,15 @@ pub(super) trait Simd: Copy + Send + Sync {
     fn mul_add_lines(self, a: Self::Line, b: Self::Line, sum: Self::Line) -> Self::Line;
     /// Number j of line i becomes number i of line j.
     fn transpose(self, lines: [Self::Line; PANEL_WIDTH]) -> [Self::Line; PANEL_WIDTH];
+    fn unpacking(self, unpacking: &'static Unpacking) -> Self::Unpacking;
+    /// The codes in sixteen bytes.
+    fn unpack(self, unpacking: Self::Unpacking, bytes: &[u8; 16]) -> Self::Codes;
+    /// Number c % 16 of the levels, for each code c.
+    fn permute(self, levels: Self::Line, codes: Self::Codes) -> Self::Line;
+    /// Number c % 32 of the levels.
+    fn permute_two(self, levels: [Self::Line; 2], codes: Self::Codes) -> Self::Line;
+    /// Number c % (length of the table) of the table.
+    fn look_up(self, table: Table<'_>, codes: Self::Codes) -> Self::Line;
     /// Calls [`Block::multiply`] with the shapes of tiles that suit the registers.
     fn multiply_block(self, block: &Block<'_>);
     /// Runs a kernel where the compiler may use the instruction set.

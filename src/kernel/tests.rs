@@ -58,7 +58,8 @@ impl Case {
         hot_rows: Option<&HotRows>,
         out: &mut ArrayViewMut2<'_, f32>,
     ) {
-        let gathered = GatheredRows { rows: self.stored.numbers(), ids, positions: None, repeated_ids, hot_rows };
+        let gathered =
+            GatheredRows { rows: self.stored.numbers().into(), ids, positions: None, repeated_ids, hot_rows };
         project_rows(isa, gathered, &self.packed(), out);
     }
 

@@ -34,6 +34,8 @@ pub(super) struct Block<'a> {
     factors: [f32; BLOCK_ROWS],
     panels: Panels<'a>,
     start: Start<'a>,
+    /// How many numbers a row has, if the rest are zeros that are left out.
+    depth: Option<usize>,
 }
 
 impl<'a> Block<'a> {
@@ -45,7 +47,20 @@ impl<'a> Block<'a> {
             factors: [1.0; BLOCK_ROWS],
             panels,
             start,
+            depth: None,
         }
+    }
+
+    /// With rows of so many numbers, the others of which are 0: the products are those of whole rows, but for the sign of
+    /// zeros, which is positive.
+    pub(super) fn up_to(self, depth: usize) -> Self {
+        assert!(depth <= self.panels.depth());
+        Self { depth: Some(depth), ..self }
+    }
+
+    #[inline(always)]
+    fn depth(&self) -> usize {
+        self.depth.unwrap_or(self.panels.depth())
     }
 
     /// Adds a row, with the weight of its bias or its constant.
@@ -55,7 +70,7 @@ impl<'a> Block<'a> {
     /// has been multiplied.
     #[inline(always)]
     pub(super) unsafe fn push(&mut self, row: &'a [f32], factor: f32, target: *mut f32) {
-        assert_eq!(row.len(), self.panels.depth());
+        assert_eq!(row.len(), self.depth());
         self.rows[self.len] = row;
         self.factors[self.len] = factor;
         self.targets[self.len] = target;
@@ -122,7 +137,7 @@ impl<'a> Block<'a> {
     )]
     #[inline(always)]
     fn tile<S: Simd, const ROWS: usize, const P: usize>(&self, isa: S, first_row: usize, first_panel: usize) {
-        let (depth, width) = (self.panels.depth(), self.panels.width());
+        let (depth, width) = (self.depth(), self.panels.width());
         let rows: [&[f32]; ROWS] = std::array::from_fn(|i| self.rows[first_row + i]);
         let targets: [*mut f32; ROWS] = std::array::from_fn(|i| self.targets[first_row + i]);
         let panels: [&[PanelRow]; P] = std::array::from_fn(|p| self.panels.panel(first_panel + p));
@@ -181,7 +196,7 @@ impl<'a> Block<'a> {
         for k in 0..depth {
             let mut lines = [isa.zero(); P];
             for p in 0..P {
-                // SAFETY: a panel has `depth` lines, and k < depth.
+                // SAFETY: a panel has at least `depth` lines, and k < depth.
                 lines[p] = isa.load(unsafe { &panels[p].get_unchecked(k).0 });
             }
             for i in 0..ROWS {
@@ -189,6 +204,15 @@ impl<'a> Block<'a> {
                 let factor = isa.splat(unsafe { *rows[i].get_unchecked(k) });
                 for p in 0..P {
                     sums[i][p] = isa.mul_add(factor, lines[p], sums[i][p]);
+                }
+            }
+        }
+        if self.depth.is_some() {
+            // −0 + 0 = 0: what a sum of all products would be.
+            let zero = isa.zero();
+            for i in 0..ROWS {
+                for p in 0..P {
+                    sums[i][p] = isa.mul_add(isa.splat(1.0), zero, sums[i][p]);
                 }
             }
         }

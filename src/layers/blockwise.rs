@@ -154,7 +154,7 @@ impl BlockwiseEmbedding {
                         continue;
                     };
                     let gathered = GatheredRows {
-                        rows: factors.stored_u(),
+                        rows: factors.stored_u().into(),
                         ids: rows,
                         positions: Some(positions),
                         repeated_ids: self.repeated_ids,

@@ -183,7 +183,7 @@ impl Embedding for DenseEmbedding<'_> {
         check::ids(bags.ids(), self.vocab_size())?;
         match self.rows.numbers() {
             Some(rows) if bags.pooling() != Pooling::Max => {
-                kernel::pool(self.isa, PooledRows { rows, bags, padding_id: self.padding_id }, &mut out);
+                kernel::pool(self.isa, PooledRows { rows: rows.into(), bags, padding_id: self.padding_id }, &mut out);
             }
             _ => {
                 let fill = |ids: &[TokenId], tile: &mut ArrayViewMut2<'_, f32>| {

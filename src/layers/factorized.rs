@@ -144,7 +144,7 @@ impl FactorizedEmbedding {
 
     pub(super) fn make_rows(&self, ids: &[TokenId], out: &mut ArrayViewMut2<'_, f32>) {
         let rows = GatheredRows {
-            rows: self.factors.stored_u(),
+            rows: self.factors.stored_u().into(),
             ids,
             positions: None,
             repeated_ids: self.repeated_ids,
@@ -193,7 +193,7 @@ impl Embedding for FactorizedEmbedding {
         if bags.pooling() == Pooling::Max {
             kernel::pool_tiles(bags, self.padding_id, |ids, tile| self.make_rows(ids, tile), &mut out);
         } else {
-            let pooled = PooledRows { rows: self.factors.stored_u(), bags, padding_id: self.padding_id };
+            let pooled = PooledRows { rows: self.factors.stored_u().into(), bags, padding_id: self.padding_id };
             kernel::pool_and_project(self.isa, pooled, &self.projection, &mut out);
         }
         Ok(())

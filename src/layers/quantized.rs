@@ -3,21 +3,19 @@
 mod scores;
 mod settings;
 mod sums;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt, sync::OnceLock};
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2};
 
 use super::{DenseEmbedding, PaddingNote, mask_padding, search};
 use crate::{
     Bags, Embedding, Isa, Pooling, QuantizedFactors, RepeatedIds, Result, TokenId, TopK,
     embedding::check,
-    kernel::{self, HotRows, PackedProjection},
-    rows::Numbers,
+    kernel::{self, CodeLayout, CodedRows, GatheredRows, HotRows, PackedProjection, PooledRows},
 };
-
-/// Rows that are decoded together.
-const BLOCK_ROWS: usize = 64;
 
 /// A table kept as its [`QuantizedFactors`]: rows in codes of few bits, and directions that all rows share.
 ///
@@ -28,8 +26,14 @@ const BLOCK_ROWS: usize = 64;
 #[derive(Clone)]
 pub struct QuantizedEmbedding {
     factors: QuantizedFactors,
+    /// How the codes are read.
+    layout: CodeLayout,
+    /// The mean.
+    bias: Option<Array1<f32>>,
     /// The directions, and the mean as the bias.
     projection: PackedProjection,
+    /// The directions \[rank, dim\], once there is something to be brought into rank space.
+    directions: OnceLock<Array2<f32>>,
     isa: Isa,
     repeated_ids: RepeatedIds,
     padding_id: Option<TokenId>,
@@ -42,10 +46,14 @@ impl QuantizedEmbedding {
     #[must_use]
     pub fn new(factors: QuantizedFactors) -> Self {
         let bias = factors.bias();
-        let projection = PackedProjection::new(factors.directions().view(), bias.as_ref().map(|bias| bias.view()));
+        let layout = CodeLayout::new(&factors);
+        let directions = layout.select(&factors.directions());
         Self {
+            projection: PackedProjection::new(directions.view(), bias.as_ref().map(|bias| bias.view())),
             factors,
-            projection,
+            layout,
+            bias,
+            directions: OnceLock::new(),
             isa: Isa::best(),
             repeated_ids: RepeatedIds::default(),
             padding_id: None,
@@ -78,8 +86,7 @@ impl QuantizedEmbedding {
     /// [`NonFinite`](crate::Error::NonFinite) when a product overflows.
     pub fn to_dense(&self) -> Result<DenseEmbedding<'static>> {
         let mut table = Array2::zeros((self.vocab_size(), self.dim()));
-        let ids: Vec<TokenId> = (0..self.vocab_size() as TokenId).collect();
-        self.make_rows(&ids, &mut table.view_mut());
+        kernel::project(self.isa, self.coded_rows(), None, &self.projection, &mut table.view_mut());
         let dense = DenseEmbedding::new(table)?.with_isa(self.isa);
         match self.padding_id {
             Some(id) => dense.with_padding_id(id),
@@ -87,16 +94,19 @@ impl QuantizedEmbedding {
         }
     }
 
+    fn coded_rows(&self) -> CodedRows<'_> {
+        CodedRows { factors: &self.factors, layout: &self.layout }
+    }
+
     fn make_rows(&self, ids: &[TokenId], out: &mut ArrayViewMut2<'_, f32>) {
-        let mut decoded = Array2::zeros((BLOCK_ROWS, self.rank()));
-        for (ids, mut out) in ids.chunks(BLOCK_ROWS).zip(out.axis_chunks_iter_mut(Axis(0), BLOCK_ROWS)) {
-            let mut rows = decoded.slice_mut(s![..ids.len(), ..]);
-            for (&id, row) in ids.iter().zip(rows.rows_mut()) {
-                self.factors.decode(id as usize, row);
-            }
-            let rows = Numbers::F32(rows.as_slice().unwrap_or_default());
-            kernel::project(self.isa, rows, None, &self.projection, &mut out);
-        }
+        let rows = GatheredRows {
+            rows: self.coded_rows().into(),
+            ids,
+            positions: None,
+            repeated_ids: self.repeated_ids,
+            hot_rows: self.hot_rows.as_ref(),
+        };
+        kernel::project_rows(self.isa, rows, &self.projection, out);
     }
 }
 
@@ -135,7 +145,8 @@ impl Embedding for QuantizedEmbedding {
         if bags.pooling() == Pooling::Max {
             kernel::pool_tiles(bags, self.padding_id, |ids, tile| self.make_rows(ids, tile), &mut out);
         } else {
-            self.pool(bags, &mut out);
+            let pooled = PooledRows { rows: self.coded_rows().into(), bags, padding_id: self.padding_id };
+            kernel::pool_and_project(self.isa, pooled, &self.projection, &mut out);
         }
         Ok(())
     }

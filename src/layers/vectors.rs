@@ -4,7 +4,10 @@ use std::cell::Cell;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::kernel::scratch::{self, Scratch};
+use crate::kernel::{
+    CodedQueries, CodedRows,
+    scratch::{self, Scratch},
+};
 
 /// Vectors \[n, width\] and a number for each: queries as the stored rows of a table see them, with the constant that every
 /// score begins with; or weighted sums of its rows, with the weight of the bias.
@@ -12,6 +15,8 @@ use crate::kernel::scratch::{self, Scratch};
 pub(super) struct Vectors {
     vectors: Vec<f32>,
     constants: Vec<f32>,
+    /// The same vectors, if they are few queries of coded rows.
+    coded: CodedQueries,
     len: usize,
     width: usize,
     has_constants: bool,
@@ -23,7 +28,14 @@ thread_local! {
 
 impl Vectors {
     pub(super) const fn new() -> Self {
-        Self { vectors: Vec::new(), constants: Vec::new(), len: 0, width: 0, has_constants: false }
+        Self {
+            vectors: Vec::new(),
+            constants: Vec::new(),
+            coded: CodedQueries::new(),
+            len: 0,
+            width: 0,
+            has_constants: false,
+        }
     }
 
     /// Works with vectors in memory that the thread keeps from call to call.
@@ -74,6 +86,16 @@ impl Vectors {
 
     pub(super) fn constants(&self) -> Option<&[f32]> {
         self.has_constants.then_some(self.constants.as_slice())
+    }
+
+    /// Keeps the vectors as queries of coded rows, too.
+    pub(super) fn code_queries(&mut self, rows: CodedRows<'_>) {
+        let Self { vectors, coded, len, width, .. } = self;
+        coded.set(rows, vectors, (*len, *width));
+    }
+
+    pub(super) fn coded(&self) -> &CodedQueries {
+        &self.coded
     }
 
     /// Sets a constant for each vector.

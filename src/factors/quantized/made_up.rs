@@ -25,8 +25,13 @@ pub(crate) struct MadeUp {
 
 impl MadeUp {
     pub(crate) fn parts(self, rng: &mut impl Rng) -> QuantizedParts {
-        let Self { level, vocab_size, rank, dim, num_groups, ranges, row_scale_bits, max_width } = self;
-        let widths = Array2::from_shape_fn((num_groups, rank), |_| rng.random_range(0..=max_width));
+        let widths = Array2::from_shape_fn((self.num_groups, self.rank), |_| rng.random_range(0..=self.max_width));
+        self.parts_of(widths, rng)
+    }
+
+    /// With given widths \[`num_groups`, rank\].
+    pub(crate) fn parts_of(self, widths: Array2<u8>, rng: &mut impl Rng) -> QuantizedParts {
+        let Self { level, vocab_size, rank, dim, num_groups, ranges, row_scale_bits, .. } = self;
         let mut number = |max: f32| f16::from_f32(rng.random_range(-max..max));
         let used = widths.iter().filter(|&&width| width > 0).count();
         let scales: Vec<f16> = (0..used).map(|_| f16::from_f32(number(1.0).to_f32().abs())).collect();

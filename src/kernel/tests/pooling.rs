@@ -70,7 +70,7 @@ fn pooled_rows_are_the_naive_sums() {
             for (pooling, weighted) in [(Pooling::Sum, false), (Pooling::Sum, true), (Pooling::Mean, false)] {
                 let case = Case::new(0, width, 1, false, 8).stored_as(dtype);
                 let bags = bagged.bags(pooling, weighted);
-                let pooled = PooledRows { rows: case.stored.numbers(), bags: &bags, padding_id: Some(PADDING) };
+                let pooled = PooledRows { rows: case.stored.numbers().into(), bags: &bags, padding_id: Some(PADDING) };
                 let mut out = poisoned((bags.len(), width));
                 pool(isa, pooled, &mut out.view_mut());
                 for column in 0..width {
@@ -98,7 +98,7 @@ fn projected_bags_are_the_naive_sums_of_projected_rows() {
             for (pooling, weighted) in [(Pooling::Sum, false), (Pooling::Sum, true), (Pooling::Mean, false)] {
                 let case = Case::new(0, rank, dim, true, 9).stored_as(dtype);
                 let bags = bagged.bags(pooling, weighted);
-                let pooled = PooledRows { rows: case.stored.numbers(), bags: &bags, padding_id: Some(PADDING) };
+                let pooled = PooledRows { rows: case.stored.numbers().into(), bags: &bags, padding_id: Some(PADDING) };
                 let mut out = poisoned((bags.len(), dim));
                 pool_and_project(isa, pooled, &case.packed(), &mut out.view_mut());
                 let sums: Vec<_> = (0..rank).map(|k| bagged.expected(&bags, &case.rows, k)).collect();

@@ -49,7 +49,8 @@ fn rows_go_to_their_positions() {
                 let what = format!("{isa} {dtype} {n} rows, {repeated_ids:?}");
                 let look_up = |positions, out: &mut Array2<f32>| {
                     let rows = stored.numbers();
-                    let gathered = GatheredRows { rows, ids: &ids, positions, repeated_ids, hot_rows: None };
+                    let gathered =
+                        GatheredRows { rows: rows.into(), ids: &ids, positions, repeated_ids, hot_rows: None };
                     project_rows(isa, gathered, &packed, &mut out.view_mut());
                 };
                 let mut rows = poisoned((n, 19));

@@ -165,7 +165,7 @@ impl Buffers {
         let bags = if self.weights.is_empty() { bags } else { bags.and_then(|bags| bags.with_weights(&self.weights)) };
         let Ok(bags) = bags else { unreachable!("offsets rise, and all ids have weights or none") };
         self.pooled.reset(bags.len(), factors.rank());
-        let pooled = PooledRows { rows: factors.stored_u(), bags: &bags, padding_id: None };
+        let pooled = PooledRows { rows: factors.stored_u().into(), bags: &bags, padding_id: None };
         kernel::pool(layer.isa, pooled, &mut self.pooled.vectors_mut());
         let mut sums = self.sums.vectors_mut();
         if let Some(bias) = factors.bias() {
