@@ -287,7 +287,7 @@ pub(crate) const fn header_bytes(tensors: usize) -> usize {
         None => 1,
     };
     // No other number in a header is larger than this one: three in the metadata, eight in shapes, fourteen offsets.
-    (8 + 606 + 25 * digits).next_multiple_of(8)
+    (8 + 607 + 25 * digits).next_multiple_of(8)
 }
 
 impl fmt::Debug for QuantizedFactors {

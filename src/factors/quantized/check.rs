@@ -36,7 +36,7 @@ pub(super) fn parts(parts: &QuantizedParts) -> Result<(), String> {
         if mean.len() != dim {
             return Err(format!("a mean of {} numbers, expected {dim}", mean.len()));
         }
-        check_range("mean", largest("mean", mean)? * unit)?;
+        check_range("numbers of the mean", largest("mean", mean)? * unit)?;
     }
     if !(1..=QuantizedFactors::MAX_GROUPS).contains(&widths.nrows()) || widths.ncols() != rank {
         let max = QuantizedFactors::MAX_GROUPS;
@@ -78,7 +78,8 @@ fn check_basis(basis: &CodedBasis, unit: f32) -> Result<(), String> {
 
 fn largest_row_scale(scales: RowScales) -> Result<f32, String> {
     let RowScales { bits, min, step } = scales;
-    if !(1..=8).contains(&bits) || !(step >= 0.0 && step.is_finite() && (-149.0..=128.0).contains(&min)) {
+    let in_range = (1..=8).contains(&bits) && (0.0..=f32::MAX).contains(&step) && (-149.0..=128.0).contains(&min);
+    if !in_range {
         return Err(format!("row scales of {bits} bits from 2^{min:e} on in steps of 2^{step:e}"));
     }
     let largest = scales.table().into_iter().fold(0.0, f32::max);

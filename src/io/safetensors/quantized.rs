@@ -26,6 +26,21 @@ use crate::{
 ///
 /// # Errors
 /// [`Io`](crate::Error::Io), also where `path` is a folder or a device: what stood there before is then still there.
+///
+/// # Examples
+///
+/// ```
+/// use factorized_embedding::io::safetensors::{load_quantized, save_quantized};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("factors.safetensors");
+/// let factors = load_quantized("tests/data/quantized-factors-v1.safetensors")?;
+/// save_quantized(&path, &factors)?;
+/// assert_eq!(load_quantized(&path)?, factors);
+/// # Ok(())
+/// # }
+/// ```
 pub fn save_quantized(path: impl AsRef<Path>, factors: &QuantizedFactors) -> Result<()> {
     let [dim, rank, num_groups] = [factors.dim(), factors.rank(), factors.num_groups()];
     let mean = factors.mean().map(to_bytes);

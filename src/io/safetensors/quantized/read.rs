@@ -23,8 +23,11 @@ impl File<'_> {
         let widths = self.widths(rank)?;
         let mut scales = self.halves("scales", "F16 [scales]")?;
         let rotation = match directions {
+            Directions::Basis { .. } if scales.len() < rank => {
+                return Err(self.refused(&format!("{} scales for {rank} directions", scales.len())));
+            }
             Directions::Basis { bits } => {
-                let of_groups = scales.split_off(rank.min(scales.len()));
+                let of_groups = scales.split_off(rank);
                 Rotation::Basis(self.basis(bits, dim, std::mem::replace(&mut scales, of_groups))?)
             }
             Directions::Hadamard { .. } if rank != dim => {

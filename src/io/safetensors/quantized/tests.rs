@@ -1,11 +1,16 @@
 //! Files of made-up factors: what is saved is what is loaded, and no other bytes are.
 
+use half::f16;
+use ndarray::array;
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 
 use super::{super::header::Header, load_quantized, save_quantized};
 use crate::{
     QuantizedFactors,
-    factors::{Level, QuantizedParts, Rotation, header_bytes, made_up::MadeUp},
+    factors::{
+        BasisCode, CodedBasis, Level, QuantizedParts, Rotation, RowGroupIds, RowScales, SharedBytes, header_bytes,
+        made_up::MadeUp,
+    },
 };
 
 const SMALL: MadeUp = MadeUp {
@@ -125,4 +130,60 @@ fn no_shape_makes_the_header_longer_than_its_limit() {
         assert_eq!(longest_header(number), header_bytes(number as usize), "numbers of {digits} digits");
     }
     assert_eq!(longest_header(u64::MAX), QuantizedFactors::MAX_HEADER_BYTES);
+}
+
+/// The factors of the golden file: a group whose rows are numbers by themselves, a trellis and a scale, one of short rows without
+/// a trellis, one of rows of no bits and one that is all trellis. Their bits are those of a linear congruential generator.
+fn golden() -> QuantizedFactors {
+    let (vocab_size, rank, dim) = (70_usize, 11_usize, 13);
+    let widths = array![
+        [8, 5, 4, 4, 4, 4, 4, 4, 4, 3, 1],
+        [4, 3, 2, 2, 0, 1, 0, 0, 1, 0, 0],
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        [4, 4, 4, 4, 3, 3, 3, 2, 2, 2, 1],
+    ];
+    let row_bytes = [7, 3, 0, 5];
+    let mut state = 1_u32;
+    let mut random = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let mut half = |max: f32| f16::from_f32(max * f32::from(random()) / 256.0);
+    let mean = (0..dim).map(|_| half(2.0)).collect();
+    let basis_scales = (0..rank).map(|_| half(0.125)).collect();
+    let scales = (0..widths.iter().filter(|&&width| width > 0).count()).map(|_| half(4.0)).collect();
+    let codes = (0..(rank * dim * 5).div_ceil(8)).map(|_| random()).collect();
+    let kinds = (0..rank).map(|i| if i % 3 == 1 { BasisCode::LloydMax } else { BasisCode::Uniform }).collect();
+    let basis = CodedBasis { dim, bits: 5, kinds, scales: basis_scales, codes };
+    let groups: Vec<usize> = (0..vocab_size).map(|_| usize::from(random() % 4)).collect();
+    let numbers: Vec<u8> = groups.chunks(2).map(|pair| (pair[0] + 16 * pair[1]) as u8).collect();
+    let bytes = |groups: &[usize]| groups.iter().map(|&group| row_bytes[group]).sum::<usize>();
+    let offsets: Vec<u8> = [0, bytes(&groups[..64]) as u32].into_iter().flat_map(u32::to_le_bytes).collect();
+    let codes: Vec<u8> = (0..bytes(&groups)).map(|_| random()).chain([0; 16]).collect();
+    let row_groups = RowGroupIds::Numbers { numbers: SharedBytes::new(numbers), offsets: SharedBytes::new(offsets) };
+    QuantizedFactors::new(QuantizedParts {
+        level: Level::Trellis,
+        vocab_size,
+        unit: 0.25,
+        mean: Some(mean),
+        rotation: Rotation::Basis(basis),
+        widths,
+        scales,
+        row_scales: Some(RowScales { bits: 6, min: -1.1, step: 0.043 }),
+        row_groups,
+        codes: SharedBytes::new(codes),
+    })
+    .expect("parts that fit together")
+}
+
+/// `save_quantized` wrote this file when the format was made; it must always be read, and version 1 always be written so.
+#[test]
+fn the_golden_file_of_version_1_is_read_and_written() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/quantized-factors-v1.safetensors");
+    assert_eq!(load_quantized(path).expect("a file of version 1"), golden());
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let saved = folder.path().join("factors.safetensors");
+    save_quantized(&saved, &golden()).expect("a writable folder");
+    let [saved, golden] = [saved.as_path(), path.as_ref()].map(|path| std::fs::read(path).expect("a file"));
+    assert!(saved == golden, "other bytes than those of the golden file");
 }
