@@ -11,7 +11,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
 
 pub use blocks::BlockFactors;
 #[cfg(feature = "decompose")]
-pub(crate) use quantized::{BLOCK_ROWS, CodeGroup, RowPlaces, write_bits};
+pub(crate) use quantized::{BLOCK_ROWS, RowPlaces, write_bits};
 pub(crate) use quantized::{
     BasisCode, CodeGroup, CodedBasis, QuantizedParts, Rotation, RowGroupIds, RowScales, Run, SharedBytes, WINDOW_BITS,
 };
