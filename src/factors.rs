@@ -16,6 +16,8 @@ pub(crate) use quantized::{
     BasisCode, CodeGroup, CodedBasis, QuantizedParts, Rotation, RowGroupIds, RowScales, Run, SharedBytes, WINDOW_BITS,
 };
 pub use quantized::{Level, PartBytes, QuantizedFactors};
+#[cfg(feature = "decompose")]
+pub(crate) use quantized::{TRELLIS_DISTORTION, write_bits};
 #[cfg(test)]
 pub(crate) use quantized::{header_bytes, made_up, read_bits};
 pub(crate) use storage::Storage;

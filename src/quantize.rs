@@ -23,6 +23,8 @@ mod strata;
 #[cfg(feature = "decompose")]
 mod table;
 #[cfg(feature = "decompose")]
+mod trellis;
+#[cfg(feature = "decompose")]
 mod water_filling;
 
 #[cfg(feature = "decompose")]

@@ -24,6 +24,8 @@ pub(crate) use lloyd_max::lloyd_max;
 pub(crate) use places::{BLOCK_ROWS, RowGroupIds, RowPlaces, SharedBytes};
 pub(crate) use rotation::{BasisCode, CodedBasis, Rotation};
 pub(crate) use row_scales::RowScales;
+#[cfg(feature = "decompose")]
+pub(crate) use trellis::DISTORTION as TRELLIS_DISTORTION;
 pub(crate) use trellis::WINDOW_BITS;
 
 use crate::{Factors, Result, TokenId};
