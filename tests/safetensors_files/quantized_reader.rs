@@ -51,7 +51,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Decoded {
         Array2::from_shape_fn((rank, dim), |(direction, column)| {
             let code = bits(codes, (direction * dim + column) * width, width);
             let level = match bits(kinds, direction, 1) {
-                0 => code as f64 - ((1 << width) - 1) as f64 / 2.0,
+                0 => code as f64 - f64::from((1_u32 << width) - 1) / 2.0,
                 _ => f64::from(Level::Scalar.codebook(width as u8)[code]),
             };
             unit * scales[direction] * level
