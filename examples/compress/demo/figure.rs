@@ -1,18 +1,18 @@
 //! Errors and analogy accuracy against size.
 
-use factorized_embedding::{DenseEmbedding, Embedding};
+use factorized_embedding::{DenseEmbedding, Dtype, Embedding};
 use plotters::{coord::Shift, prelude::*};
 
-use super::{Measured, Method};
+use super::{schemes::Scheme, sizes::Measured};
 use crate::support::{
     plot::{
-        BLUE, Drawn, FONT, Figure, GREY, TITLE_SIZE, VERMILION,
-        series::{Chart, Look, Marker, draw_axes, draw_legend, draw_series},
+        BLUE, Drawn, FONT, Figure, GREEN, GREY, PURPLE, SKY, TITLE_SIZE,
+        series::{Chart, Look, Marker, draw_axes_of, draw_key, draw_series},
     },
-    text::grouped,
+    text::{grouped, short_bytes},
 };
 
-/// Two charts side by side: errors, and accuracy with that of the dense table.
+/// Three charts, two errors and the accuracy with that of the dense table, and a key.
 #[derive(Debug)]
 pub(super) struct SizeFigure<'a> {
     words: usize,
@@ -22,6 +22,8 @@ pub(super) struct SizeFigure<'a> {
     measured: &'a [Measured],
     num_questions: usize,
 }
+
+const DENSE: Look = Look { color: GREY, dashed: true, marker: Marker::None };
 
 impl<'a> SizeFigure<'a> {
     pub(super) fn new(
@@ -34,71 +36,70 @@ impl<'a> SizeFigure<'a> {
         Self { words: dense.vocab_size(), dim: dense.dim(), dense_bytes, dense_accuracy, measured, num_questions }
     }
 
-    /// A measure of all layers of a method against their size.
-    fn points(&self, method: Method, measure: impl Fn(&Measured) -> Option<f64>) -> Vec<(f64, f64)> {
-        let rows = self.measured.iter().filter(|row| row.method == method);
-        rows.filter_map(|row| Some((row.layer.size_in_bytes() as f64, measure(row)?))).collect()
+    /// A measure of all layers of a scheme against how often their size is halved.
+    fn points(&self, scheme: Scheme, measure: impl Fn(&Measured) -> f64) -> Vec<(f64, f64)> {
+        let layers = self.measured.iter().filter(|layer| layer.scheme == scheme);
+        layers.map(|layer| ((layer.bytes as f64 / self.dense_bytes).log2(), measure(layer))).collect()
     }
 
-    fn chart<'b, DB: DrawingBackend>(
+    fn draw_measure<DB: DrawingBackend>(
         &self,
-        area: &'b DrawingArea<DB, Shift>,
-        y: &str,
-        max_y: f64,
-    ) -> Result<Chart<'b, DB>, DrawingAreaErrorKind<DB::ErrorType>> {
-        let mut chart = ChartBuilder::on(area)
+        area: &DrawingArea<DB, Shift>,
+        name: &str,
+        max: f64,
+        dense: f64,
+        measure: impl Fn(&Measured) -> f64,
+    ) -> Drawn<DB> {
+        let sizes = -5.8..0.2;
+        let mut chart: Chart<'_, DB> = ChartBuilder::on(area)
             .margin(15)
             .margin_right(40)
             .x_label_area_size(80)
             .y_label_area_size(105)
-            .build_cartesian_2d(0.0..1.05 * self.dense_bytes, 0.0..max_y)?;
-        draw_axes(&mut chart, "size of U, D and V", y)?;
-        Ok(chart)
+            .build_cartesian_2d(sizes.clone(), 0.0..max)?;
+        let bytes = |halvings: &f64| short_bytes(self.dense_bytes * halvings.exp2());
+        draw_axes_of(&mut chart, "size of the file", &bytes, name)?;
+        draw_series(&mut chart, &[(sizes.start, dense), (sizes.end, dense)], DENSE, "")?;
+        for scheme in Scheme::ALL {
+            draw_series(&mut chart, &self.points(scheme, &measure), look(scheme), "")?;
+        }
+        Ok(())
     }
 
-    fn draw_errors<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
-        let mut chart = self.chart(area, "relative error (Frobenius norm)", 1.0)?;
-        for method in Method::ALL {
-            let name = |error| format!("{} SVD, {error} error", method.name());
-            let points = self.points(method, |row| Some(row.comparison.relative_error));
-            draw_series(&mut chart, &points, look(method, false), &name("relative"))?;
-            let points = self.points(method, |row| row.comparison.weighted_relative_error);
-            draw_series(&mut chart, &points, look(method, true), &name("weighted relative"))?;
-        }
-        draw_legend(&mut chart, SeriesLabelPosition::UpperRight)
-    }
-
-    fn draw_accuracy<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
-        let axis = format!("accuracy on {} analogy questions", grouped(self.num_questions));
-        let mut chart = self.chart(area, &axis, 0.7)?;
-        let dense = [(0.0, self.dense_accuracy), (1.05 * self.dense_bytes, self.dense_accuracy)];
-        let reference = Look { color: GREY, dashed: true, marker: Marker::None };
-        draw_series(&mut chart, &dense, reference, &format!("dense table, {:.4}", self.dense_accuracy))?;
-        for method in Method::ALL {
-            let points = self.points(method, |row| Some(row.accuracy));
-            draw_series(&mut chart, &points, look(method, false), &format!("{} SVD", method.name()))?;
-        }
-        draw_legend(&mut chart, SeriesLabelPosition::LowerRight)
+    fn draw_keys<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
+        let keys = Scheme::ALL.map(|scheme| (scheme.name(), look(scheme)));
+        let dense = (format!("dense table, {}", short_bytes(self.dense_bytes)), DENSE);
+        let keys = keys.into_iter().chain([dense]);
+        keys.zip((80..).step_by(60)).try_for_each(|((name, look), y)| draw_key(area, (200, y), look, &name))
     }
 }
 
-fn look(method: Method, dashed: bool) -> Look {
-    let (color, marker) = match method {
-        Method::Plain => (BLUE, Marker::Circle),
-        Method::Weighted => (VERMILION, Marker::Triangle),
+fn look(scheme: Scheme) -> Look {
+    let (color, dashed, marker) = match scheme {
+        Scheme::Svd(Dtype::F32) => (BLUE, false, Marker::Circle),
+        Scheme::Svd(Dtype::F16) => (SKY, false, Marker::Circle),
+        Scheme::Svd(_) => (SKY, true, Marker::Circle),
+        Scheme::WeightedSvd => (GREEN, false, Marker::Triangle),
+        Scheme::Blockwise => (PURPLE, false, Marker::Triangle),
+        Scheme::Rows(8) => (GREY, false, Marker::Square),
+        Scheme::Rows(_) => (BLACK, false, Marker::Square),
     };
     Look { color, dashed, marker }
 }
 
 impl Figure for SizeFigure<'_> {
-    const SIZE: (u32, u32) = (1900, 850);
+    const SIZE: (u32, u32) = (1900, 1500);
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
-        let title = format!("Truncated SVD of {} GloVe vectors in {} dimensions", grouped(self.words), self.dim);
-        let charts = area.margin(15, 0, 0, 0).titled(&title, (FONT, TITLE_SIZE))?.split_evenly((1, 2));
-        if let [left, right] = charts.as_slice() {
-            self.draw_errors(left)?;
-            self.draw_accuracy(right)?;
+        let title = format!("{} GloVe vectors in {} dimensions, in smaller files", grouped(self.words), self.dim);
+        let charts = area.margin(15, 0, 0, 0).titled(&title, (FONT, TITLE_SIZE))?.split_evenly((2, 2));
+        let accuracy = format!("accuracy on {} analogy questions", grouped(self.num_questions));
+        if let [error, weighted_error, answers, keys] = charts.as_slice() {
+            self.draw_measure(error, "relative error (Frobenius norm)", 1.05, 0.0, |layer| layer.relative_error)?;
+            let measure = |layer: &Measured| layer.weighted_relative_error;
+            self.draw_measure(weighted_error, "error weighted by frequency", 1.05, 0.0, measure)?;
+            self.draw_measure(answers, &accuracy, 0.65, self.dense_accuracy, |layer| layer.accuracy)?;
+            self.draw_keys(keys)?;
         }
         Ok(())
     }

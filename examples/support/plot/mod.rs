@@ -17,8 +17,10 @@ pub(crate) const TICK_SIZE: u32 = 25;
 
 // Colours that people with any kind of colour vision can tell apart (Okabe & Ito 2008).
 pub(crate) const BLUE: RGBColor = RGBColor(0, 114, 178);
+pub(crate) const SKY: RGBColor = RGBColor(86, 180, 233);
 pub(crate) const GREEN: RGBColor = RGBColor(0, 158, 115);
 pub(crate) const VERMILION: RGBColor = RGBColor(213, 94, 0);
+pub(crate) const PURPLE: RGBColor = RGBColor(204, 121, 167);
 pub(crate) const GREY: RGBColor = RGBColor(110, 110, 110);
 
 /// What drawing on a backend returns.

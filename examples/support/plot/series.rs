@@ -1,6 +1,10 @@
 //! Lines with markers, and a legend for them.
 
-use plotters::{coord::types::RangedCoordf64, element::DashedPathElement, prelude::*};
+use plotters::{
+    coord::{Shift, types::RangedCoordf64},
+    element::DashedPathElement,
+    prelude::*,
+};
 
 use super::{Drawn, FONT, GREY, LABEL_SIZE, TICK_SIZE};
 use crate::support::text::short_bytes;
@@ -16,6 +20,7 @@ const LEGEND_WIDTH: i32 = 60;
 pub(crate) enum Marker {
     None,
     Circle,
+    Square,
     Triangle,
 }
 
@@ -29,13 +34,23 @@ pub(crate) struct Look {
 
 /// Draws axes and grid of a chart whose x axis is a number of bytes.
 pub(crate) fn draw_axes<'a, DB: DrawingBackend + 'a>(chart: &mut Chart<'a, DB>, x: &str, y: &str) -> Drawn<DB> {
+    draw_axes_of(chart, x, &|bytes| short_bytes(*bytes), y)
+}
+
+/// Draws axes and grid of a chart, with the ticks of the x axis as a function writes them.
+pub(crate) fn draw_axes_of<'a, DB: DrawingBackend + 'a>(
+    chart: &mut Chart<'a, DB>,
+    x: &str,
+    tick: &dyn Fn(&f64) -> String,
+    y: &str,
+) -> Drawn<DB> {
     chart
         .configure_mesh()
         .x_desc(x)
         .y_desc(y)
         .x_labels(6)
         .y_labels(8)
-        .x_label_formatter(&|bytes| short_bytes(*bytes))
+        .x_label_formatter(&tick)
         .y_label_formatter(&|value| format!("{value:.1}"))
         .label_style((FONT, TICK_SIZE))
         .axis_desc_style((FONT, LABEL_SIZE))
@@ -78,6 +93,19 @@ pub(crate) fn draw_legend<'a, DB: DrawingBackend + 'a>(
         .draw()
 }
 
+/// Draws a line with a marker, as a series has them, and a name beside it; from a place in pixels to the right.
+pub(crate) fn draw_key<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    (x, y): (i32, i32),
+    look: Look,
+    name: &str,
+) -> Drawn<DB> {
+    area.draw(&line(vec![(x, y), (x + 2 * LEGEND_WIDTH, y)], look))?;
+    area.draw(&Polygon::new(look.marker.outline((x + LEGEND_WIDTH, y)), look.color))?;
+    let text_start = (x + 2 * LEGEND_WIDTH + 25, y - LABEL_SIZE.cast_signed() / 2);
+    area.draw(&Text::new(name.to_owned(), text_start, (FONT, LABEL_SIZE)))
+}
+
 fn line<C: Clone>(points: Vec<C>, look: Look) -> DashedPathElement<std::vec::IntoIter<C>, i32> {
     // A solid line is one long dash.
     let (dash, gap) = if look.dashed { (12, 8) } else { (i32::MAX, 0) };
@@ -89,6 +117,7 @@ impl Marker {
     fn outline(self, (x, y): (i32, i32)) -> Vec<(i32, i32)> {
         match self {
             Self::None => Vec::new(),
+            Self::Square => [(-8, -8), (8, -8), (8, 8), (-8, 8)].map(|(right, down)| (x + right, y + down)).to_vec(),
             Self::Triangle => [(0, -11), (10, 7), (-10, 7)].map(|(right, down)| (x + right, y + down)).to_vec(),
             Self::Circle => {
                 const CORNERS: u32 = 40;

@@ -1,0 +1,138 @@
+//! The ways to make a table small that are compared.
+
+use std::{fs, path::Path};
+
+use factorized_embedding::{
+    BlockwiseEmbedding, BlockwiseSvd, Decompose, DenseEmbedding, Dtype, Embedding, FactorizedEmbedding, Rank,
+    RowGroups, RowWeights, TruncatedSvd,
+    io::safetensors::{
+        MAX_HEADER_BYTES, load_block_factors, load_factors, max_block_header_bytes, save_block_factors, save_factors,
+    },
+};
+use ndarray::ArrayView2;
+use tempfile::TempDir;
+
+use super::absmax;
+use crate::support::Result;
+
+/// Groups of rows of block-wise factors.
+const ROW_GROUPS: usize = 6;
+
+/// How many times smaller than the table as 32-bit floats a file is to be.
+pub(super) const RATIOS: [f64; 6] = [1.25, 2.0, 4.0, 8.0, 16.0, 32.0];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// Truncated SVD with U in numbers of this type.
+    Svd(Dtype),
+    WeightedSvd,
+    Blockwise,
+    /// Every row in integers of so many bits.
+    Rows(u32),
+}
+
+/// A layer, and the bytes of its file.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) layer: Box<dyn Embedding>,
+    pub(super) bytes: usize,
+}
+
+impl Scheme {
+    pub(super) const ALL: [Self; 7] = [
+        Self::Svd(Dtype::F32),
+        Self::Svd(Dtype::F16),
+        Self::Svd(Dtype::Int8),
+        Self::WeightedSvd,
+        Self::Blockwise,
+        Self::Rows(8),
+        Self::Rows(4),
+    ];
+
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::Svd(Dtype::F32) => "SVD".to_owned(),
+            Self::Svd(dtype) => format!("SVD, U in {dtype}"),
+            Self::WeightedSvd => "weighted SVD".to_owned(),
+            Self::Blockwise => "block-wise SVD".to_owned(),
+            Self::Rows(bits) => format!("rows in int{bits}"),
+        }
+    }
+
+    /// The ratios that it is made for.
+    pub(super) fn ratios(self) -> &'static [f64] {
+        match self {
+            Self::Svd(Dtype::F32) | Self::WeightedSvd | Self::Blockwise => &RATIOS,
+            Self::Svd(Dtype::F16) => &RATIOS[1..],
+            Self::Svd(_) => &RATIOS[2..],
+            // They have one size, for the scales a little above these.
+            Self::Rows(8) => &RATIOS[2..3],
+            Self::Rows(_) => &RATIOS[3..4],
+        }
+    }
+}
+
+/// Makes layers from a table, by way of files.
+#[derive(Debug)]
+pub(super) struct Maker<'a> {
+    table: ArrayView2<'a, f32>,
+    weights: &'a RowWeights,
+    folder: TempDir,
+}
+
+impl<'a> Maker<'a> {
+    pub(super) fn new(table: ArrayView2<'a, f32>, weights: &'a RowWeights) -> Result<Self> {
+        let folder = tempfile::tempdir().map_err(|error| format!("cannot create a temporary folder: {error}"))?;
+        Ok(Self { table, weights, folder })
+    }
+
+    /// A layer whose file is this many times smaller than the table as 32-bit floats.
+    pub(super) fn make(&self, scheme: Scheme, ratio: f64) -> Result<Made> {
+        let bytes = (self.table.len() * size_of::<f32>()) as f64 / ratio;
+        let (bytes, weights) = (bytes as usize, self.weights.clone());
+        match scheme {
+            Scheme::Svd(dtype) => self.svd(TruncatedSvd::new, dtype, bytes),
+            Scheme::WeightedSvd => {
+                self.svd(|rank| TruncatedSvd::new(rank).with_row_weights(weights.clone()), Dtype::F32, bytes)
+            }
+            Scheme::Blockwise => {
+                let groups = RowGroups::by_frequency(&weights, ROW_GROUPS)?;
+                let budget = bytes.saturating_sub(max_block_header_bytes(ROW_GROUPS));
+                let decomposition =
+                    BlockwiseSvd::new(groups, budget).with_row_weights(weights).decompose(self.table)?;
+                self.saved(
+                    |path| save_block_factors(path, &decomposition.factors),
+                    |path| Ok(Box::new(BlockwiseEmbedding::new(load_block_factors(path)?))),
+                )
+            }
+            Scheme::Rows(bits) => {
+                let (table, bytes) = absmax::coded(self.table, bits);
+                Ok(Made { layer: Box::new(DenseEmbedding::new(table)?), bytes })
+            }
+        }
+    }
+
+    fn svd(&self, method: impl Fn(Rank) -> TruncatedSvd, dtype: Dtype, bytes: usize) -> Result<Made> {
+        let (vocab_size, dim) = self.table.dim();
+        // A column of U and its scale as int8, a singular value and a row of V.
+        let direction = dtype.size() * vocab_size + size_of::<f32>() * (dim + 2);
+        let rank = (bytes.saturating_sub(MAX_HEADER_BYTES) / direction).min(dim);
+        let factors = method(Rank::Fixed(rank)).decompose(self.table)?.factors.to_dtype(dtype)?;
+        self.saved(
+            |path| save_factors(path, &factors),
+            |path| Ok(Box::new(FactorizedEmbedding::new(load_factors(path)?))),
+        )
+    }
+
+    /// What a file holds, once it is written.
+    fn saved(
+        &self,
+        save: impl FnOnce(&Path) -> factorized_embedding::Result<()>,
+        load: impl FnOnce(&Path) -> factorized_embedding::Result<Box<dyn Embedding>>,
+    ) -> Result<Made> {
+        let path = self.folder.path().join("table.safetensors");
+        save(&path)?;
+        let size = fs::metadata(&path).map_err(|error| format!("cannot read the size of a file: {error}"))?.len();
+        Ok(Made { layer: load(&path)?, bytes: usize::try_from(size)? })
+    }
+}
