@@ -15,8 +15,9 @@ use crate::{
 
 const USAGE: &str = "\
 compress [--plot FILE]
-       compress INPUT --tensor NAME (--rank N | --energy SHARE | --relative-error ERROR | --bytes SIZE)
-                --out OUTPUT [--method METHOD] [--frequencies FILE [--smoothing NUMBER] [--exponent NUMBER]]
+       compress INPUT --tensor NAME
+                (--rank N | --energy SHARE | --relative-error ERROR | --bytes SIZE | --ratio R | --bits B) --out OUTPUT
+                [--method METHOD] [--frequencies FILE [--smoothing NUMBER] [--exponent NUMBER]]
                 [--block-rows N [--state FILE]] [--plot FILE] [options of the method]";
 
 const EXAMPLES: &str = "\
@@ -41,21 +42,25 @@ Examples (from the folder of the crate, `compress` is `cargo run --release --exa
     compress model.safetensors --tensor wte.weight --bytes 25% --method blockwise --row-groups 6 \\
         --frequencies counts.npy --smoothing 1 --out small.safetensors
 
+  An eighth of the bytes at an error that is hard to notice: all directions in codes of few bits:
+    compress model.safetensors --tensor wte.weight --method quantized --ratio 8 \\
+        --frequencies counts.npy --smoothing 1 --out small.safetensors
+
   A table larger than memory, in a sharded checkpoint, with a run that can be interrupted and started again:
     compress checkpoint/ --tensor model.embed_tokens.weight --rank 256 --method gram \\
         --block-rows 8192 --state sums.bin --out small.safetensors";
 
-/// Compress an embedding table into low-rank factors
+/// Compress an embedding table into low-rank factors, or into codes of few bits
 ///
 /// Reads one table of a safetensors file, with a row for each token, decomposes it into factors U, D and V of a low rank (or
-/// into groups of rows with such factors each), saves the factors as a safetensors file, and prints how far the saved factors
-/// are from the table.
+/// into groups of rows with such factors each, or into codes of all directions), saves them as a safetensors file, and prints
+/// how far what is saved is from the table.
 ///
 /// Without any argument it shows on GloVe word vectors what each rank and each method saves and costs, and draws it.
 #[derive(Debug, Parser)]
 #[command(name = "compress", override_usage = USAGE, after_help = EXAMPLES)]
 #[command(max_term_width = 100, allow_negative_numbers = true)]
-#[command(group(ArgGroup::new("size").args(["rank", "energy", "relative_error", "bytes"])))]
+#[command(group(ArgGroup::new("size").args(["rank", "energy", "relative_error", "bytes", "ratio", "bits"])))]
 pub(crate) struct Arguments {
     /// The safetensors file with the table; of a sharded checkpoint its folder or its index
     #[arg(value_name = "INPUT", requires_all = ["tensor", "size", "out"])]
@@ -73,7 +78,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SHARE", requires = "input")]
     pub(crate) energy: Option<f64>,
 
-    /// Keep the fewest directions whose relative error (Frobenius norm) is at most this, such as 0.3
+    /// Keep the fewest directions (quantized: bits) whose relative error (Frobenius norm) is at most this, such as 0.3
     #[arg(long, value_name = "ERROR", requires = "input")]
     pub(crate) relative_error: Option<f64>,
 
@@ -82,6 +87,14 @@ pub(crate) struct Arguments {
     /// numbers
     #[arg(long, value_name = "SIZE", requires = "input")]
     pub(crate) bytes: Option<Budget>,
+
+    /// The same, for a file that is this many times smaller than the table as 32-bit floats, such as 8
+    #[arg(long, value_name = "R", requires = "input", value_parser = ratio)]
+    pub(crate) ratio: Option<Budget>,
+
+    /// The same, for a file of so many bits for each number of the table, such as 4
+    #[arg(long, value_name = "B", requires = "input", value_parser = bits)]
+    pub(crate) bits: Option<Budget>,
 
     /// How to factorize the table
     #[arg(long, value_enum, value_name = "METHOD", requires = "input")]
@@ -97,9 +110,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NUMBER", requires = "frequencies", default_value_t = 0.0)]
     pub(crate) smoothing: f64,
 
-    /// Raise every frequency to this power: 1 weighs by frequency, 0.5 in between, 0 not at all
-    #[arg(long, value_name = "NUMBER", requires = "frequencies", default_value_t = 1.0)]
-    pub(crate) exponent: f64,
+    /// Raise every frequency to this power: 1 weighs by frequency, 0.5 in between, 0 not at all [default: 1; quantized: 0.4]
+    #[arg(long, value_name = "NUMBER", requires = "frequencies")]
+    pub(crate) exponent: Option<f64>,
 
     /// Read the table from the file in blocks of so many rows, several times, so that it is never whole in memory; not for
     /// als and blockwise
@@ -115,7 +128,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "OUTPUT", requires = "input")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Draw error against size into this .png or .svg file
+    /// Draw error against size into this .png or .svg file; not for quantized
     #[arg(long, value_name = "FILE")]
     pub(crate) plot: Option<PathBuf>,
 
@@ -128,6 +141,18 @@ fn block_rows(text: &str) -> std::result::Result<usize, String> {
         Ok(rows) if rows > 0 => Ok(rows),
         _ => Err("a number of rows is 1 or more, such as 8192".to_owned()),
     }
+}
+
+fn ratio(text: &str) -> std::result::Result<Budget, String> {
+    positive(text).map(Budget::Ratio).ok_or_else(|| "a ratio is a number above 0, such as 8".to_owned())
+}
+
+fn bits(text: &str) -> std::result::Result<Budget, String> {
+    positive(text).map(Budget::BitsPerWeight).ok_or_else(|| "bits are a number above 0, such as 4 or 2.5".to_owned())
+}
+
+fn positive(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0)
 }
 
 /// What the command line asks for.
@@ -146,7 +171,7 @@ impl Arguments {
             return Ok(Task::Demo { plot });
         };
         let (Some(tensor), Some(target), Some(out)) = (tensor, target, out) else {
-            return Err("an input needs --tensor, --out and one of --rank, --energy, --relative-error, --bytes".into());
+            return Err("an input needs --tensor, --out and one of --rank, --energy, --relative-error, --bytes, --ratio, --bits".into());
         };
         let job = Job {
             input,
@@ -168,10 +193,12 @@ impl Arguments {
     /// What the parser cannot tell: which options belong together.
     fn check(&self) -> Result<()> {
         let given = [
+            ("--rank", self.rank.is_some()),
             ("--energy", self.energy.is_some()),
             ("--relative-error", self.relative_error.is_some()),
             ("--block-rows", self.block_rows.is_some()),
             ("--state", self.state.is_some()),
+            ("--plot", self.plot.is_some()),
         ];
         let given: Vec<&str> = given.into_iter().filter_map(|(option, given)| given.then_some(option)).collect();
         self.method.check(&given)?;
@@ -189,6 +216,6 @@ impl Arguments {
         let energy = self.energy.map(Rank::Energy);
         let relative_error = self.relative_error.map(Rank::RelativeError);
         let by_rank = rank.or(energy).or(relative_error).map(Target::Rank);
-        by_rank.or(self.bytes.map(Target::FileSize))
+        by_rank.or(self.bytes.or(self.ratio).or(self.bits).map(Target::FileSize))
     }
 }

@@ -2,11 +2,11 @@
 
 use std::str::FromStr;
 
-use factorized_embedding::{Rank, Shape, io::safetensors::MAX_HEADER_BYTES};
+use factorized_embedding::{Rank, Shape, io::safetensors::MAX_HEADER_BYTES, quantize};
 
 use crate::support::{Result, text::grouped};
 
-/// How the rank is to be chosen, as the command line says it.
+/// How much is to be kept, as the command line says it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
     Rank(Rank),
@@ -16,21 +16,29 @@ pub(crate) enum Target {
 impl Target {
     /// The same in terms of the library, for factors of a table of this shape.
     pub(crate) fn rank(self, vocab_size: usize, dim: usize) -> Result<Rank> {
-        let budget = match self {
+        let size = match self {
             Self::Rank(rank) => return Ok(rank),
-            Self::FileSize(budget) => budget.bytes(vocab_size, dim),
+            Self::FileSize(size) => size,
         };
+        let budget = size.bytes(vocab_size, dim);
         let minimum = Rank::bytes(Shape { vocab_size, rank: 1, dim }) + MAX_HEADER_BYTES;
         if budget < minimum {
             let what = "smallest file of factors of this table (rank 1)";
-            return Err(too_small(budget, minimum, what).into());
+            return Err(size.too_small(vocab_size, dim, minimum, what).into());
         }
         Ok(Rank::Bytes(budget - MAX_HEADER_BYTES))
     }
-}
 
-pub(crate) fn too_small(budget: usize, minimum: usize, what: &str) -> String {
-    format!("--bytes leaves {} bytes, but the {what} takes {}", grouped(budget), grouped(minimum))
+    /// The same as a budget of codes.
+    pub(crate) fn budget(self, vocab_size: usize, dim: usize) -> Result<quantize::Budget> {
+        Ok(match self {
+            Self::FileSize(Budget::BitsPerWeight(bits)) => quantize::Budget::BitsPerWeight(bits),
+            Self::FileSize(Budget::Ratio(ratio)) => quantize::Budget::Ratio(ratio),
+            Self::FileSize(size) => quantize::Budget::Bytes(size.bytes(vocab_size, dim)),
+            Self::Rank(Rank::RelativeError(error)) => quantize::Budget::RelativeError(error),
+            Self::Rank(rank) => return Err(format!("--method quantized has no use for {rank:?}").into()),
+        })
+    }
 }
 
 /// The size that an output file may have.
@@ -38,6 +46,10 @@ pub(crate) fn too_small(budget: usize, minimum: usize, what: &str) -> String {
 pub(crate) enum Budget {
     Bytes(usize),
     Percent(f64),
+    /// Times smaller than the table as 32-bit floats.
+    Ratio(f64),
+    /// For each number of the table.
+    BitsPerWeight(f64),
 }
 
 impl Budget {
@@ -45,9 +57,22 @@ impl Budget {
         match self {
             Self::Bytes(bytes) => bytes,
             Self::Percent(percent) => (percent * (size_of::<f32>() * vocab_size * dim) as f64 / 100.0) as usize,
+            Self::Ratio(ratio) => ((size_of::<f32>() * vocab_size * dim) as f64 / ratio) as usize,
+            Self::BitsPerWeight(bits) => (bits * (vocab_size * dim) as f64 / 8.0) as usize,
         }
     }
+
+    pub(crate) fn too_small(self, vocab_size: usize, dim: usize, minimum: usize, what: &str) -> String {
+        let option = match self {
+            Self::Bytes(_) | Self::Percent(_) => "--bytes",
+            Self::Ratio(_) => "--ratio",
+            Self::BitsPerWeight(_) => "--bits",
+        };
+        let bytes = grouped(self.bytes(vocab_size, dim));
+        format!("{option} leaves {bytes} bytes, but the {what} takes {}", grouped(minimum))
+    }
 }
+
 impl FromStr for Budget {
     type Err = String;
 

@@ -1,9 +1,10 @@
 //! The error of every rank, from the singular values.
 
+use factorized_embedding::Spectrum;
 use plotters::{coord::Shift, prelude::*};
 
 use crate::{
-    decomposed::Decomposed,
+    decomposed::{Decomposed, Kept},
     method::Method,
     support::{
         plot::{
@@ -20,18 +21,22 @@ pub(crate) struct ErrorCurve<'a> {
     table: String,
     method: Method,
     weighted: bool,
+    spectrum: &'a Spectrum,
     decomposed: &'a Decomposed,
 }
 
 impl<'a> ErrorCurve<'a> {
-    /// `table` names the table.
-    pub(crate) fn new(table: String, method: Method, weighted: bool, decomposed: &'a Decomposed) -> Self {
-        Self { table, method, weighted, decomposed }
+    /// `table` names the table; nothing for what has no spectrum.
+    pub(crate) fn new(table: String, method: Method, weighted: bool, decomposed: &'a Decomposed) -> Option<Self> {
+        match &decomposed.kept {
+            Kept::Factors(spectrum) => Some(Self { table, method, weighted, spectrum, decomposed }),
+            Kept::Codes(_) => None,
+        }
     }
 
     /// Bytes and error of every rank that the decomposition knows.
     fn points(&self) -> Vec<(f64, f64)> {
-        let spectrum = &self.decomposed.spectrum;
+        let spectrum = self.spectrum;
         let points = spectrum.error_curve().into_iter().enumerate().skip(1);
         points.map(|(rank, error)| (spectrum.bytes_at(rank) as f64, error)).collect()
     }
@@ -56,7 +61,7 @@ impl Figure for ErrorCurve<'_> {
     const SIZE: (u32, u32) = (1400, 900);
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
-        let spectrum = &self.decomposed.spectrum;
+        let spectrum = self.spectrum;
         let [vocab_size, dim] = spectrum.shape();
         let error_name = if self.weighted { "weighted relative error" } else { "relative error" };
         let of_what = if self.is_blockwise() { "against size" } else { "of every rank" };

@@ -8,9 +8,9 @@ use std::{
 };
 
 use factorized_embedding::{
-    ArrayRows, BlockwiseEmbedding, Dtype, Embedding, FactorizedEmbedding, RowBlocks, RowWeights,
+    ArrayRows, BlockwiseEmbedding, Dtype, Embedding, FactorizedEmbedding, QuantizedEmbedding, RowBlocks, RowWeights,
     evaluate::{Comparison, Evaluator},
-    io::safetensors::{SafetensorsRows, load_block_factors, load_factors, load_table},
+    io::safetensors::{SafetensorsRows, load_block_factors, load_factors, load_quantized, load_table},
 };
 use indicatif::ProgressBar;
 
@@ -20,6 +20,7 @@ use crate::{
     decomposed::Decomposed,
     input,
     method::Method,
+    quantized::save_codes,
     report::Report,
     settings::Settings,
     spectral::Spectral,
@@ -37,7 +38,7 @@ pub(crate) struct Job {
     pub(crate) settings: Settings,
     pub(crate) frequencies: Option<PathBuf>,
     pub(crate) smoothing: f64,
-    pub(crate) exponent: f64,
+    pub(crate) exponent: Option<f64>,
     pub(crate) block_rows: Option<usize>,
     pub(crate) state: Option<PathBuf>,
     pub(crate) out: PathBuf,
@@ -71,8 +72,10 @@ impl Job {
         if let Some(path) = &self.plot {
             let file = self.input.file_name().map_or(Path::new(""), Path::new).display();
             let table = format!("{} of {file}", self.tensor);
-            plot::save(&ErrorCurve::new(table, self.method, self.frequencies.is_some(), &decomposed), path)?;
-            writeln!(out, "plot   {}", path.display())?;
+            if let Some(curve) = ErrorCurve::new(table, self.method, self.frequencies.is_some(), &decomposed) {
+                plot::save(&curve, path)?;
+                writeln!(out, "plot   {}", path.display())?;
+            }
         }
         Ok(())
     }
@@ -92,7 +95,7 @@ impl Job {
             (Method::Blockwise, Some(weights)) => {
                 save_blockwise(array.view(), self.target, weights, &self.settings, &self.out)?
             }
-            _ => self.spectral(ArrayRows::new(array.view()), weights, &progress)?,
+            _ => self.by_rows(ArrayRows::new(array.view()), weights, &progress)?,
         };
         let (seconds, peak_memory) = (start.elapsed().as_secs_f64(), memory::peak());
         drop(array);
@@ -100,6 +103,7 @@ impl Job {
         progress.set_message("measuring the saved file");
         let saved: Box<dyn Embedding> = match self.method {
             Method::Blockwise => Box::new(BlockwiseEmbedding::new(load_block_factors(&self.out)?)),
+            Method::Quantized => Box::new(QuantizedEmbedding::new(load_quantized(&self.out)?)),
             _ => Box::new(FactorizedEmbedding::new(load_factors(&self.out)?)),
         };
         let mut evaluator = Evaluator::new(&table);
@@ -118,7 +122,7 @@ impl Job {
         let weights = self.prepare(shape)?;
         let progress = progress::rows(shape[0]);
         let start = Instant::now();
-        let decomposed = self.spectral(rows, weights.as_ref(), &progress)?;
+        let decomposed = self.by_rows(rows, weights.as_ref(), &progress)?;
         progress.finish_and_clear();
         let (seconds, peak_memory) = (start.elapsed().as_secs_f64(), memory::peak());
         Ok(Finished { shape, dtype, decomposed, seconds, peak_memory, comparison: None })
@@ -126,13 +130,19 @@ impl Job {
 
     /// The weights of the rows, once all files are found to be where they can be.
     fn prepare(&self, [vocab_size, dim]: [usize; 2]) -> Result<Option<RowWeights>> {
-        if self.method != Method::Blockwise {
-            self.target.rank(vocab_size, dim)?;
+        match self.method {
+            Method::Blockwise => {}
+            Method::Quantized => {
+                self.target.budget(vocab_size, dim)?;
+            }
+            _ => {
+                self.target.rank(vocab_size, dim)?;
+            }
         }
         let weights = match &self.frequencies {
             Some(path) => {
                 let weights = frequencies::row_weights(path, vocab_size, self.smoothing)?;
-                Some(weights.with_exponent(self.exponent)?)
+                Some(weights.with_exponent(self.exponent.unwrap_or(self.method.exponent()))?)
             }
             None => None,
         };
@@ -145,7 +155,11 @@ impl Job {
         Ok(weights)
     }
 
-    fn spectral(&self, rows: impl RowBlocks, weights: Option<&RowWeights>, bar: &ProgressBar) -> Result<Decomposed> {
+    fn by_rows(&self, rows: impl RowBlocks, weights: Option<&RowWeights>, bar: &ProgressBar) -> Result<Decomposed> {
+        if self.method == Method::Quantized {
+            let budget = self.target.budget(rows.vocab_size(), rows.dim())?;
+            return save_codes(rows, budget, weights, &self.settings, bar, &self.out);
+        }
         let rank = self.target.rank(rows.vocab_size(), rows.dim())?;
         let state = self.state.as_deref().map(|path| (path, self.tensor.as_str()));
         Spectral { method: self.method, rank, weights, settings: &self.settings, state }.save(rows, bar, &self.out)

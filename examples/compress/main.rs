@@ -1,4 +1,4 @@
-//! Compresses an embedding table into low-rank factors.
+//! Compresses an embedding table into low-rank factors, or into codes of few bits.
 //!
 //! - Without arguments it shows what that costs and saves on GloVe word vectors:
 //!   `cargo run --release --example compress`.
@@ -12,6 +12,7 @@ mod demo;
 mod input;
 mod job;
 mod method;
+mod quantized;
 mod report;
 mod settings;
 mod spectral;

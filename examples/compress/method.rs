@@ -23,6 +23,8 @@ pub(crate) enum Method {
     Als,
     /// Rows in groups by frequency, each with a rank of its own, under one budget of bytes; needs --frequencies
     Blockwise,
+    /// All directions in codes, of as many bits as each deserves in each group of rows: the lowest error for its bytes
+    Quantized,
 }
 
 impl fmt::Display for Method {
@@ -35,27 +37,37 @@ impl fmt::Display for Method {
             Self::Randomized => "randomized",
             Self::Als => "als",
             Self::Blockwise => "blockwise",
+            Self::Quantized => "quantized",
         })
     }
 }
 
-use Method::{Als, Blockwise, Gram, GramF32, Qr, Randomized, Svd};
+use Method::{Als, Blockwise, Gram, GramF32, Qr, Quantized, Randomized, Svd};
 
-/// The methods that end in a basis, with which a table of any size meets the disk block by block.
+/// The methods that end in a basis.
 const SPECTRAL: &[Method] = &[Svd, Qr, Gram, GramF32, Randomized];
+/// Those through which a table of any size goes block by block.
+const BY_ROWS: &[Method] = &[Svd, Qr, Gram, GramF32, Randomized, Quantized];
+/// Those that end in factors of a rank.
+const FACTORS: &[Method] = &[Svd, Qr, Gram, GramF32, Randomized, Als, Blockwise];
 
 /// Options that not all methods take, and those that do.
-const TAKEN_BY: [(&str, &[Method]); 11] = [
+const TAKEN_BY: [(&str, &[Method]); 16] = [
+    ("--rank", FACTORS),
     ("--energy", SPECTRAL),
-    ("--relative-error", SPECTRAL),
+    ("--relative-error", BY_ROWS),
+    ("--plot", FACTORS),
     ("--mean", &[Svd, Qr, Gram, GramF32, Randomized, Blockwise]),
     ("--power-iterations", &[Randomized]),
     ("--oversampling", &[Randomized]),
-    ("--seed", &[Randomized, Als]),
+    ("--seed", &[Randomized, Als, Quantized]),
     ("--ridge", &[Als]),
     ("--iterations", &[Als, Blockwise]),
-    ("--row-groups", &[Blockwise]),
-    ("--block-rows", SPECTRAL),
+    ("--row-groups", &[Blockwise, Quantized]),
+    ("--level", &[Quantized]),
+    ("--row-scale", &[Quantized]),
+    ("--rotation", &[Quantized]),
+    ("--block-rows", BY_ROWS),
     ("--state", &[Gram, GramF32]),
 ];
 
@@ -70,7 +82,13 @@ impl Method {
             (Als, false) => "Alternating least squares",
             (Als, true) => "Row-weighted alternating least squares",
             (Blockwise, _) => "Block-wise low rank",
+            (Quantized, _) => "Quantized factors",
         }
+    }
+
+    /// Of the frequencies, where it is not given.
+    pub(crate) fn exponent(self) -> f64 {
+        if self == Quantized { 0.4 } else { 1.0 }
     }
 
     /// Fails for the first option that the method does not take.

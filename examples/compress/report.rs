@@ -5,7 +5,7 @@ use std::io::Write;
 use factorized_embedding::{Dtype, evaluate::Comparison};
 
 use crate::{
-    decomposed::Decomposed,
+    decomposed::{Decomposed, Kept},
     job::Job,
     support::{
         Result,
@@ -41,6 +41,9 @@ impl Report<'_> {
         };
         writeln!(out, "\n{measured}\n")?;
         write_pairs(out, &self.result())?;
+        if let Kept::Codes(report) = &decomposed.kept {
+            writeln!(out, "\nWhere the bits went:\n\n{report}")?;
+        }
         writeln!(out)?;
         Ok(())
     }
@@ -59,9 +62,10 @@ impl Report<'_> {
         let ([vocab_size, dim], decomposed) = (self.shape, self.decomposed);
         let full_bytes = size_of::<f32>() * vocab_size * dim;
         let share = self.file_bytes as f64 / full_bytes as f64;
+        let has_factors = matches!(decomposed.kept, Kept::Factors(_));
         let rank = match &decomposed.group_sizes {
-            None => format!("{} of {}", decomposed.ranks[0], vocab_size.min(dim)),
-            Some(_) => format!("{} of {dim}", joined(&decomposed.ranks)),
+            Some(_) if has_factors => format!("{} of {dim}", joined(&decomposed.ranks)),
+            _ => format!("{} of {}", decomposed.ranks[0], vocab_size.min(dim)),
         };
         let mut pairs = vec![
             ("table", format!("{} × {dim}, {}", grouped(vocab_size), self.dtype)),
@@ -76,8 +80,8 @@ impl Report<'_> {
                 (measured.relative_error, measured.weighted_relative_error)
             });
         // What factors miss is orthogonal to what they keep, so the kept share of the energy is 1 − error²; a ridge term
-        // pulls them away from that.
-        let has_energy = self.job.settings.ridge.unwrap_or_default() == 0.0;
+        // pulls them away from that, and so do codes.
+        let has_energy = has_factors && self.job.settings.ridge.unwrap_or_default() == 0.0;
         let energy = |error: f64| format!("{:.2} %", 100.0 * (1.0 - error * error));
         let mut measure = |kept, lost, error| {
             pairs.extend(has_energy.then(|| (kept, energy(error))));
@@ -92,7 +96,10 @@ impl Report<'_> {
                 ("mean cosine of rows", format!("{:.4}", comparison.mean_cosine)),
                 ("recall of 10 neighbours", format!("{:.4}", comparison.neighbour_recall)),
                 ("lookup, table", format!("{:.0} ns a token", comparison.reference.lookup_nanoseconds)),
-                ("lookup, factors", format!("{:.0} ns a token", comparison.candidate.lookup_nanoseconds)),
+                (
+                    if has_factors { "lookup, factors" } else { "lookup, codes" },
+                    format!("{:.0} ns a token", comparison.candidate.lookup_nanoseconds),
+                ),
             ]);
         }
         pairs

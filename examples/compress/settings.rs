@@ -1,7 +1,10 @@
 //! What methods can be told beside the rank.
 
 use clap::{Args, ValueEnum};
-use factorized_embedding::MeanRemoval;
+use factorized_embedding::{
+    MeanRemoval,
+    quantize::{self, RotationChoice},
+};
 
 use crate::{method::Method, support::Result};
 
@@ -23,7 +26,7 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "N", requires = "input")]
     pub(crate) oversampling: Option<usize>,
 
-    /// randomized, als: the seed of random directions [default: 0]
+    /// randomized, als: the seed of random directions; quantized: that of a random rotation [default: 0]
     #[arg(long, value_name = "SEED", requires = "input")]
     pub(crate) seed: Option<u64>,
 
@@ -36,9 +39,51 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "N", requires = "input")]
     pub(crate) iterations: Option<usize>,
 
-    /// blockwise: so many groups of rows by frequency, each 1.5 times as large as the one before [default: 6]
-    #[arg(long, value_name = "N", requires = "frequencies")]
+    /// blockwise: so many groups of rows by frequency, each 1.5 times as large as the one before [default: 6]; quantized: so
+    /// many by importance, at most 16 [default: by the number of rows]
+    #[arg(long, value_name = "N", requires = "input")]
     pub(crate) row_groups: Option<usize>,
+
+    /// quantized: how coordinates are coded [default: scalar]
+    #[arg(long, value_enum, value_name = "LEVEL", hide_default_value = true, requires = "input")]
+    pub(crate) level: Option<Level>,
+
+    /// quantized: whether every row has a scale of its own [default: auto]
+    #[arg(long, value_enum, value_name = "WHEN", hide_default_value = true, requires = "input")]
+    pub(crate) row_scale: Option<RowScale>,
+
+    /// quantized: the directions that rows are rotated into [default: auto]
+    #[arg(long, value_enum, value_name = "DIRECTIONS", hide_default_value = true, requires = "input")]
+    pub(crate) rotation: Option<Rotation>,
+}
+
+/// How coordinates are coded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Level {
+    /// Each for itself
+    Scalar,
+    /// All of a row together: less error in the same bytes, slower to make and to read
+    Trellis,
+}
+
+/// Whether rows have scales.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RowScale {
+    /// For rows of many numbers
+    Auto,
+    Always,
+    Never,
+}
+
+/// What rows are rotated into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Rotation {
+    /// Whichever of the others promises less error
+    Auto,
+    /// The directions of an SVD, which take bytes
+    Svd,
+    /// A random rotation, which takes none
+    Hadamard,
 }
 
 /// When the mean is kept apart.
@@ -60,6 +105,9 @@ impl Settings {
             ("--ridge", self.ridge.is_some()),
             ("--iterations", self.iterations.is_some()),
             ("--row-groups", self.row_groups.is_some()),
+            ("--level", self.level.is_some()),
+            ("--row-scale", self.row_scale.is_some()),
+            ("--rotation", self.rotation.is_some()),
         ];
         let given: Vec<&str> = given.into_iter().filter_map(|(option, given)| given.then_some(option)).collect();
         method.check(&given)?;
@@ -77,5 +125,34 @@ impl Settings {
             Some(Mean::Always) => MeanRemoval::Always,
             Some(Mean::IfBetter) => MeanRemoval::IfBetter,
         }
+    }
+
+    /// A quantizer that is told these.
+    pub(crate) fn quantizer(&self, budget: quantize::Budget) -> Result<quantize::Quantizer> {
+        let mut quantizer = quantize::Quantizer::new(budget).with_seed(self.seed.unwrap_or_default());
+        if let Some(groups) = self.row_groups {
+            quantizer = quantizer.with_groups(groups)?;
+        }
+        if let Some(level) = self.level {
+            quantizer = quantizer.with_level(match level {
+                Level::Scalar => quantize::Level::Scalar,
+                Level::Trellis => quantize::Level::Trellis,
+            });
+        }
+        if let Some(row_scale) = self.row_scale {
+            quantizer = quantizer.with_row_scale(match row_scale {
+                RowScale::Auto => quantize::RowScale::Automatic,
+                RowScale::Always => quantize::RowScale::Always,
+                RowScale::Never => quantize::RowScale::Never,
+            });
+        }
+        if let Some(rotation) = self.rotation {
+            quantizer = quantizer.with_rotation(match rotation {
+                Rotation::Auto => RotationChoice::Automatic,
+                Rotation::Svd => RotationChoice::Svd,
+                Rotation::Hadamard => RotationChoice::Hadamard,
+            });
+        }
+        Ok(quantizer)
     }
 }

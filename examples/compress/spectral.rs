@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 
 use crate::{
-    decomposed::Decomposed,
+    decomposed::{Decomposed, Kept},
     method::Method,
     settings::Settings,
     sums::State,
@@ -46,7 +46,7 @@ impl Spectral<'_> {
         let shape = basis.shape();
         let bias_bytes = basis.bias().map_or(0, |bias| size_of::<f32>() * bias.len());
         Ok(Decomposed {
-            spectrum: basis.spectrum().clone(),
+            kept: Kept::Factors(basis.spectrum().clone()),
             ranks: vec![shape.rank],
             group_sizes: None,
             bytes: Rank::bytes(shape) + bias_bytes,

@@ -9,8 +9,8 @@ use factorized_embedding::{
 use ndarray::ArrayView2;
 
 use crate::{
-    budget::{Target, too_small},
-    decomposed::Decomposed,
+    budget::Target,
+    decomposed::{Decomposed, Kept},
     settings::Settings,
     support::{Result, text::grouped},
 };
@@ -44,13 +44,13 @@ pub(crate) fn save_als(
     let decomposition = method.decompose(table)?;
     save_factors(out, &decomposition.factors)?;
     Ok(Decomposed {
+        kept: Kept::Factors(decomposition.spectrum),
         ranks: vec![rank],
         group_sizes: None,
         bytes: Rank::bytes(decomposition.factors.shape()),
         relative_error: decomposition.relative_error,
         weighted_relative_error: decomposition.weighted_relative_error,
         iterations: Some(decomposition.losses.len()),
-        spectrum: decomposition.spectrum,
         resumed_rows: None,
     })
 }
@@ -80,7 +80,7 @@ pub(crate) fn save_blockwise(
     let decomposition = method.decompose(table).map_err(|error| match (error, target) {
         (Error::BudgetTooSmall { minimum, .. }, Target::FileSize(size)) => {
             let what = "smallest file of such groups (rank 1 for one of them)";
-            too_small(size.bytes(vocab_size, dim), minimum + header, what)
+            size.too_small(vocab_size, dim, minimum + header, what)
         }
         (Error::BudgetTooSmall { bytes, minimum }, Target::Rank(_)) => {
             let (bytes, minimum) = (grouped(bytes), grouped(minimum));
@@ -101,7 +101,7 @@ pub(crate) fn save_blockwise(
         relative_error: decomposition.relative_error,
         weighted_relative_error: decomposition.weighted_relative_error,
         iterations: settings.iterations.map(|_| decomposition.losses.len()),
-        spectrum: decomposition.spectrum,
+        kept: Kept::Factors(decomposition.spectrum),
         resumed_rows: None,
     })
 }

@@ -6,6 +6,7 @@ mod files;
 mod frequencies;
 mod methods;
 mod plots;
+mod quantized;
 mod refusals;
 mod sharded;
 mod sizes;

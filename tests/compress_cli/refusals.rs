@@ -11,7 +11,7 @@ use crate::{
 fn what_the_command_line_lacks_is_said() {
     let files = Files::new();
     let message = failed(&files.run(&["input.safetensors", "--tensor", "words", "--out", "out.safetensors"]));
-    assert_contains(&message, &["--rank", "--energy", "--relative-error", "--bytes", "required"]);
+    assert_contains(&message, &["--rank", "--energy", "--relative-error", "--bytes", "--ratio", "--bits", "required"]);
     let message = failed(&files.compress(&["--rank", "3", "--energy", "0.9", "--out", "out.safetensors"]));
     assert_contains(&message, &["--rank", "cannot be used with", "--energy"]);
     assert_contains(&failed(&files.run(&["--rank", "3"])), &["INPUT"]);
@@ -19,6 +19,12 @@ fn what_the_command_line_lacks_is_said() {
     for budget in ["0%", "-5", "101%", "nan%", "%", "0", "many", "12 parsecs", "inf"] {
         let message = failed(&files.compress(&["--bytes", budget, "--out", "out.safetensors"]));
         assert_contains(&message, &["--bytes", budget, if budget.contains('p') { "is no unit" } else { "such as" }]);
+    }
+    for (option, what) in [("--ratio", "a ratio is"), ("--bits", "bits are")] {
+        for value in ["0", "-5", "nan", "inf", "many"] {
+            let message = failed(&files.compress(&[option, value, "--out", "out.safetensors"]));
+            assert_contains(&message, &[option, value, what, "such as"]);
+        }
     }
     for (option, value, expected) in [
         ("--rank", "0", "rank 0 is out of range 1..=12"),
@@ -66,17 +72,24 @@ fn options_of_other_methods_are_refused_by_name() {
     files.write_frequencies(|i| i as u64);
     let out = ["--out", "out", "--frequencies", "frequencies.npy"];
     for (method, option, value, takers) in [
-        ("als", "--block-rows", "10", "svd, qr, gram, gram-f32, randomized"),
-        ("blockwise", "--block-rows", "10", "svd, qr, gram, gram-f32, randomized"),
+        ("als", "--block-rows", "10", "svd, qr, gram, gram-f32, randomized, quantized"),
+        ("blockwise", "--block-rows", "10", "svd, qr, gram, gram-f32, randomized, quantized"),
         ("als", "--mean", "always", "svd, qr, gram, gram-f32, randomized, blockwise"),
         ("svd", "--power-iterations", "2", "randomized"),
         ("gram", "--oversampling", "2", "randomized"),
-        ("qr", "--seed", "2", "randomized, als"),
+        ("qr", "--seed", "2", "randomized, als, quantized"),
         ("randomized", "--ridge", "2", "als"),
         ("svd", "--iterations", "2", "als, blockwise"),
-        ("gram-f32", "--row-groups", "2", "blockwise"),
+        ("gram-f32", "--row-groups", "2", "blockwise, quantized"),
+        ("svd", "--level", "trellis", "quantized"),
+        ("als", "--row-scale", "never", "quantized"),
+        ("blockwise", "--rotation", "svd", "quantized"),
+        ("quantized", "--mean", "always", "svd, qr, gram, gram-f32, randomized, blockwise"),
+        ("quantized", "--plot", "a.svg", "svd, qr, gram, gram-f32, randomized, als, blockwise"),
+        ("quantized", "--iterations", "2", "als, blockwise"),
     ] {
-        let method = ["--method", method, "--rank", "3", option, value];
+        let size = if method == "quantized" { ["--ratio", "8"] } else { ["--rank", "3"] };
+        let method = ["--method", method, size[0], size[1], option, value];
         let message = failed(&files.compress(&[method.as_slice(), &out].concat()));
         let expected = format!("{option} is not for --method {}: it is for {takers}", method[1]);
         assert_contains(&message, &[&expected]);
@@ -86,6 +99,10 @@ fn options_of_other_methods_are_refused_by_name() {
             let message = failed(&files.compress(&[["--method", method, option, value], out].concat()));
             assert_contains(&message, &[&format!("{option} is not for --method {method}")]);
         }
+    }
+    for (option, value) in [("--rank", "3"), ("--energy", "0.9")] {
+        let message = failed(&files.compress(&[&["--method", "quantized", option, value], &out[..]].concat()));
+        assert_contains(&message, &[&format!("{option} is not for --method quantized")]);
     }
     for method in ["svd", "qr", "randomized"] {
         let state = ["--block-rows", "10", "--state", "sums"];

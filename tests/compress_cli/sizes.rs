@@ -44,18 +44,22 @@ fn promises_about_error_and_energy_are_kept() {
 #[test]
 fn no_file_is_larger_than_its_budget() {
     let files = Files::new();
-    for (budget, bytes) in [
-        ("25%", FULL_BYTES / 4),
-        ("60.5%", FULL_BYTES * 605 / 1000),
-        ("3000", 3000),
-        ("4.5kB", 4500),
-        ("1MiB", 1 << 20),
+    for (option, budget, bytes) in [
+        ("--bytes", "25%", FULL_BYTES / 4),
+        ("--bytes", "60.5%", FULL_BYTES * 605 / 1000),
+        ("--bytes", "3000", 3000),
+        ("--bytes", "4.5kB", 4500),
+        ("--bytes", "1MiB", 1 << 20),
+        ("--ratio", "2.5", FULL_BYTES * 2 / 5),
+        ("--bits", "12.5", VOCAB_SIZE * DIM * 25 / 16),
     ] {
-        let text = succeeded(&files.compress(&["--bytes", budget, "--out", "out.safetensors"]));
+        let text = succeeded(&files.compress(&[option, budget, "--out", "out.safetensors"]));
         let size = fs::metadata(files.path("out.safetensors")).expect("the file is there").len();
         assert!(size <= bytes as u64, "{size} bytes for {budget}");
         assert_eq!(printed(&text, "file").replace(',', ""), format!("{size} bytes"));
     }
-    let message = failed(&files.compress(&["--bytes", "1%", "--out", "other.safetensors"]));
-    assert_contains(&message, &["--bytes leaves 96 bytes", "rank 1", "1,492"]);
+    for (option, budget, leaves) in [("--bytes", "1%", 96), ("--ratio", "80", 120), ("--bits", "0.5", 150)] {
+        let message = failed(&files.compress(&[option, budget, "--out", "other.safetensors"]));
+        assert_contains(&message, &[&format!("{option} leaves {leaves} bytes"), "rank 1", "1,492"]);
+    }
 }

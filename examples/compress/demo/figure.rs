@@ -1,12 +1,12 @@
 //! Errors and analogy accuracy against size.
 
-use factorized_embedding::{DenseEmbedding, Dtype, Embedding};
+use factorized_embedding::{DenseEmbedding, Dtype, Embedding, quantize::Level};
 use plotters::{coord::Shift, prelude::*};
 
 use super::{schemes::Scheme, sizes::Measured};
 use crate::support::{
     plot::{
-        BLUE, Drawn, FONT, Figure, GREEN, GREY, PURPLE, SKY, TITLE_SIZE,
+        BLUE, Drawn, FONT, Figure, GREEN, GREY, PURPLE, SKY, TITLE_SIZE, VERMILION,
         series::{Chart, Look, Marker, draw_axes_of, draw_key, draw_series},
     },
     text::{grouped, short_bytes},
@@ -83,6 +83,7 @@ fn look(scheme: Scheme) -> Look {
         Scheme::Blockwise => (PURPLE, false, Marker::Triangle),
         Scheme::Rows(8) => (GREY, false, Marker::Square),
         Scheme::Rows(_) => (BLACK, false, Marker::Square),
+        Scheme::Quantized(level) => (VERMILION, level == Level::Trellis, Marker::Circle),
     };
     Look { color, dashed, marker }
 }

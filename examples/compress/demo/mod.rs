@@ -15,16 +15,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use factorized_embedding::{DenseEmbedding, Dtype, Embedding, RowWeights};
+use factorized_embedding::{DenseEmbedding, Dtype, Embedding, RowWeights, quantize::Level};
 
 use crate::support::{Result, outputs, plot, text::grouped};
 use analogies::Analogies;
 use data::Glove;
 use figure::SizeFigure;
-use schemes::Scheme;
+use schemes::{CODE_EXPONENT, Scheme};
 
 /// The layers whose neighbours are shown beside those of the table.
-const SHOWN: [(Scheme, f64); 2] = [(Scheme::Svd(Dtype::F32), 4.0), (Scheme::Blockwise, 4.0)];
+const SHOWN: [(Scheme, f64); 2] = [(Scheme::Svd(Dtype::F32), 8.0), (Scheme::Quantized(Level::Scalar), 8.0)];
 const SHOWN_WORDS: [&str; 5] = ["river", "france", "guitar", "quickly", "doctor"];
 /// Added to every count, so that words that the counted text does not have weigh something.
 const SMOOTHING: f64 = 1.0;
@@ -77,7 +77,7 @@ fn write_introduction(dense: &DenseEmbedding<'_>, num_questions: usize, out: &mu
     writeln!(out, "GloVe vectors of {words} words in {dim} dimensions, as 32-bit floats and in smaller files.")?;
     writeln!(
         out,
-        "The weight of a word is how often it occurs in public-domain books and speeches, plus {SMOOTHING}."
+        "The weight of a word is how often it occurs in public-domain books and speeches, plus {SMOOTHING}; to the power {CODE_EXPONENT} where it is quantized."
     )?;
     writeln!(out, "Accuracy is that of {} analogy questions (a is to b as c is to ?).\n", grouped(num_questions))?;
     Ok(())

@@ -3,11 +3,13 @@
 use std::{fs, path::Path};
 
 use factorized_embedding::{
-    BlockwiseEmbedding, BlockwiseSvd, Decompose, DenseEmbedding, Dtype, Embedding, FactorizedEmbedding, Rank,
-    RowGroups, RowWeights, TruncatedSvd,
+    BlockwiseEmbedding, BlockwiseSvd, Decompose, DenseEmbedding, Dtype, Embedding, FactorizedEmbedding,
+    QuantizedEmbedding, Rank, RowGroups, RowWeights, TruncatedSvd,
     io::safetensors::{
-        MAX_HEADER_BYTES, load_block_factors, load_factors, max_block_header_bytes, save_block_factors, save_factors,
+        MAX_HEADER_BYTES, load_block_factors, load_factors, load_quantized, max_block_header_bytes, save_block_factors,
+        save_factors, save_quantized,
     },
+    quantize::{Budget, Level, Quantizer},
 };
 use ndarray::ArrayView2;
 use tempfile::TempDir;
@@ -17,6 +19,10 @@ use crate::support::Result;
 
 /// Groups of rows of block-wise factors.
 const ROW_GROUPS: usize = 6;
+/// Groups of rows of quantized factors.
+const CODE_GROUPS: usize = 4;
+/// Power of the weights that they are made for: between frequent words, which weigh most, and analogies, which ask for rare ones.
+pub(super) const CODE_EXPONENT: f64 = 0.5;
 
 /// How many times smaller than the table as 32-bit floats a file is to be.
 pub(super) const RATIOS: [f64; 6] = [1.25, 2.0, 4.0, 8.0, 16.0, 32.0];
@@ -29,6 +35,8 @@ pub(super) enum Scheme {
     Blockwise,
     /// Every row in integers of so many bits.
     Rows(u32),
+    /// All directions in codes, as many bits for each as it deserves.
+    Quantized(Level),
 }
 
 /// A layer, and the bytes of its file.
@@ -39,7 +47,7 @@ pub(super) struct Made {
 }
 
 impl Scheme {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Svd(Dtype::F32),
         Self::Svd(Dtype::F16),
         Self::Svd(Dtype::Int8),
@@ -47,6 +55,8 @@ impl Scheme {
         Self::Blockwise,
         Self::Rows(8),
         Self::Rows(4),
+        Self::Quantized(Level::Scalar),
+        Self::Quantized(Level::Trellis),
     ];
 
     pub(super) fn name(self) -> String {
@@ -56,6 +66,8 @@ impl Scheme {
             Self::WeightedSvd => "weighted SVD".to_owned(),
             Self::Blockwise => "block-wise SVD".to_owned(),
             Self::Rows(bits) => format!("rows in int{bits}"),
+            Self::Quantized(Level::Trellis) => "quantized, trellis".to_owned(),
+            Self::Quantized(_) => "quantized, scalar".to_owned(),
         }
     }
 
@@ -64,7 +76,7 @@ impl Scheme {
         match self {
             Self::Svd(Dtype::F32) | Self::WeightedSvd | Self::Blockwise => &RATIOS,
             Self::Svd(Dtype::F16) => &RATIOS[1..],
-            Self::Svd(_) => &RATIOS[2..],
+            Self::Svd(_) | Self::Quantized(_) => &RATIOS[2..],
             // They have one size, for the scales a little above these.
             Self::Rows(8) => &RATIOS[2..3],
             Self::Rows(_) => &RATIOS[3..4],
@@ -108,6 +120,15 @@ impl<'a> Maker<'a> {
             Scheme::Rows(bits) => {
                 let (table, bytes) = absmax::coded(self.table, bits);
                 Ok(Made { layer: Box::new(DenseEmbedding::new(table)?), bytes })
+            }
+            Scheme::Quantized(level) => {
+                let quantizer = Quantizer::new(Budget::Bytes(bytes)).with_groups(CODE_GROUPS)?.with_level(level);
+                let quantizer = quantizer.with_row_weights(weights.with_exponent(CODE_EXPONENT)?);
+                let factors = quantizer.quantize(self.table)?.factors;
+                self.saved(
+                    |path| save_quantized(path, &factors),
+                    |path| Ok(Box::new(QuantizedEmbedding::new(load_quantized(path)?))),
+                )
             }
         }
     }
