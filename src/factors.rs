@@ -11,13 +11,11 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
 
 pub use blocks::BlockFactors;
 #[cfg(feature = "decompose")]
-pub(crate) use quantized::{BLOCK_ROWS, RowPlaces, write_bits};
+pub(crate) use quantized::{BLOCK_ROWS, RowPlaces, TRELLIS_DISTORTION, write_bits};
 pub(crate) use quantized::{
     BasisCode, CodeGroup, CodedBasis, QuantizedParts, Rotation, RowGroupIds, RowScales, Run, SharedBytes, WINDOW_BITS,
 };
 pub use quantized::{Level, PartBytes, QuantizedFactors};
-#[cfg(feature = "decompose")]
-pub(crate) use quantized::{TRELLIS_DISTORTION, write_bits};
 #[cfg(test)]
 pub(crate) use quantized::{header_bytes, made_up, read_bits};
 pub(crate) use storage::Storage;
