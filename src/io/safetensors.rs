@@ -40,6 +40,8 @@
 //! Row i of `blocks.{g}.u` is the i-th row of the table in group g. The metadata are
 //! `format = "factorized-embedding-blockwise"`, `version = "1"`, and `num_groups` and `dim` in decimal digits. No other
 //! names begin with `blocks.`.
+//!
+#![doc = include_str!("../../docs/quantized-format.md")]
 
 mod blocks;
 #[cfg(feature = "decompose")]

@@ -187,3 +187,36 @@ fn the_golden_file_of_version_1_is_read_and_written() {
     let [saved, golden] = [saved.as_path(), path.as_ref()].map(|path| std::fs::read(path).expect("a file"));
     assert!(saved == golden, "other bytes than those of the golden file");
 }
+
+/// The page on the format shows a file: its bytes are those that are written, and its rows are those that are read.
+#[test]
+fn the_example_of_the_page_is_written_and_decoded_as_it_says() {
+    let page = include_str!("../../../../docs/quantized-format.md");
+    let (_, example) = page.split_once("## Example").expect("an example");
+    let blocks: Vec<&str> = example.split("```").skip(1).step_by(2).collect();
+    let header = blocks[0].trim_start_matches("json").trim();
+    let hex = |word: &&str| word.len() == 2 && word.chars().all(|c| c.is_ascii_hexdigit());
+    // What is meant by the bytes stands behind two spaces or more.
+    let bytes_of = |line: &'static str| {
+        let bytes = line.get(9..).unwrap_or_default().split("  ").next().unwrap_or_default();
+        bytes.split(' ').filter(hex).map(|byte| u8::from_str_radix(byte, 16).expect("two digits"))
+    };
+    let data = blocks[1].lines().flat_map(bytes_of);
+    let padded = header.len().next_multiple_of(8);
+    let mut file = (padded as u64).to_le_bytes().to_vec();
+    file.extend(format!("{header:<padded$}").bytes().chain(data));
+
+    let factors = load(&file).expect("the file of the page");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("factors.safetensors");
+    save_quantized(&path, &factors).expect("a writable folder");
+    assert!(std::fs::read(path).expect("the file") == file, "other bytes than those of the page");
+    let table = factors.to_factors().expect("two directions of five rows").to_dense();
+    let printed: Vec<String> = table
+        .rows()
+        .into_iter()
+        .enumerate()
+        .map(|(id, row)| format!("row {id} {:>8.4} {:>8.4}", row[0], row[1]))
+        .collect();
+    assert_eq!(blocks[2].trim_start_matches("text").trim().lines().collect::<Vec<_>>(), printed);
+}
