@@ -90,7 +90,7 @@ class Checks:
         options = ["--method", "quantized", "--level", level, *frequencies]
         optimum.compress_within(self.example, self.model, minilm.TENSOR, budget, self.out, *options)
         seconds, size = time.monotonic() - start, self.out.stat().st_size
-        errors = self.measure(read_quantized.decode(self.out))
+        errors = self.measure(read_quantized.read(self.out))
         self.results[level, ratio, bool(frequencies)] = errors
         what = f"{level}, {'with' if frequencies else 'without'} frequencies"
         self.line(what, size, errors, limit, seconds)

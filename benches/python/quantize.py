@@ -121,7 +121,7 @@ def compare(example, source, arguments):
                 options = ["--method", "quantized", *options]
                 optimum.compress_within(example, source.file, source.tensor, budget, out, *options)
                 seconds = time.monotonic() - start
-                line(ratio, name, out.stat().st_size, read_quantized.decode(out), seconds)
+                line(ratio, name, out.stat().st_size, read_quantized.read(out), seconds)
 
 
 def plans(shape, budget, rotate):
