@@ -18,9 +18,15 @@ use crate::{QuantizedFactors, Result, decompose::parallel::map_in_order};
 const DIRECTION_BITS: [u8; 5] = [4, 5, 6, 7, 8];
 /// Bits of the scales of rows that are tried.
 const ROW_SCALE_BITS: [u8; 3] = [6, 7, 8];
-/// Numbers of groups that are tried, and the ratios of their sizes in quarters of an octave.
-const GROUPS: [usize; 6] = [1, 2, 4, 8, 12, 16];
-const QUARTERS: [usize; 2] = [2, 4];
+/// Numbers of groups that are tried.
+const GROUPS: [usize; 9] = [1, 2, 4, 6, 8, 10, 12, 14, 16];
+/// Groups are chosen once, so that more bytes never mean other groups with more error: by what is to be expected of them in so many
+/// times fewer bytes than `f32`.
+const REFERENCE_RATIO: f64 = 16.0;
+/// More groups, which follow weights more closely than the error they are chosen by can tell, are preferred if it is this little larger.
+const NEARLY_THE_SAME: f64 = 1.003;
+/// The exponent of the plain error beside the weighted one where groups are chosen: weights are never quite those of the use.
+const PLAIN_EXPONENT: f64 = 0.25;
 
 /// Orthonormal directions that coordinates can be measured in, and what the table is like in them.
 pub(super) struct Rotated {
@@ -85,27 +91,68 @@ pub(super) struct Options {
 }
 
 impl Options {
-    pub(super) fn new(planner: Planner) -> Self {
+    /// # Errors
+    /// [`Overflow`](crate::Error::Overflow).
+    pub(super) fn new(planner: Planner) -> Result<Self> {
         let mut coded = Vec::new();
         if let Some(svd) = planner.rotated.iter().find(|rotated| rotated.seed.is_none()) {
             coded.extend(DIRECTION_BITS.map(|bits| (bits, directions::code(svd.directions.view(), bits))));
         }
-        let scale_bits = if planner.scale_range.is_some() { ROW_SCALE_BITS.map(Some).to_vec() } else { vec![None] };
-        let mut choices = Vec::new();
-        for (rotation, rotated) in planner.rotated.iter().enumerate() {
-            let direction_bits = if rotated.seed.is_some() { vec![None] } else { DIRECTION_BITS.map(Some).to_vec() };
-            for strata in 0..planner.strata.len() {
-                for grouping in planner.groupings(strata) {
-                    for &row_scale_bits in &scale_bits {
-                        choices.extend(direction_bits.iter().map(|&direction_bits| {
-                            let grouping = grouping.clone();
-                            Choice { rotation, strata, grouping, direction_bits, row_scale_bits }
-                        }));
+        let mut options = Self { choices: Vec::new(), planner, coded };
+        let (strata, grouping) = options.grouping()?;
+        let rotations = 0..options.planner.rotated.len();
+        options.choices = rotations.flat_map(|rotation| options.choices(rotation, strata, &grouping)).collect();
+        Ok(options)
+    }
+
+    /// All ways to code a table in these directions and groups.
+    fn choices(&self, rotation: usize, strata: usize, grouping: &Grouping) -> Vec<Choice> {
+        let is_stored = self.planner.rotated[rotation].seed.is_none();
+        let direction_bits = if is_stored { DIRECTION_BITS.map(Some).to_vec() } else { vec![None] };
+        let has_scales = self.planner.scale_range.is_some();
+        let scale_bits = if has_scales { ROW_SCALE_BITS.map(Some).to_vec() } else { vec![None] };
+        let choice = |direction_bits, row_scale_bits| Choice {
+            rotation,
+            strata,
+            grouping: grouping.clone(),
+            direction_bits,
+            row_scale_bits,
+        };
+        let pairs =
+            direction_bits.iter().flat_map(|&bits| scale_bits.iter().map(move |&scale_bits| (bits, scale_bits)));
+        pairs.map(|(bits, scale_bits)| choice(bits, scale_bits)).collect()
+    }
+
+    /// Which groups are the best, and of which strata they are.
+    fn grouping(&self) -> Result<(usize, Grouping)> {
+        let [vocab_size, dim] = self.planner.shape;
+        let all = (0..self.planner.strata.len())
+            .flat_map(|strata| self.planner.groupings(strata).into_iter().map(move |grouping| (strata, grouping)));
+        let mut bytes = (4.0 * vocab_size as f64 * dim as f64 / REFERENCE_RATIO) as usize;
+        let mut scores: Vec<(f64, usize, Grouping)> = Vec::new();
+        let all: Vec<(usize, Grouping)> = all.collect();
+        // Small tables do not fit into so few bytes.
+        while scores.is_empty() {
+            for (strata, grouping) in &all {
+                let choices = (0..self.planner.rotated.len()).map(|rotation| {
+                    let choices = self.choices(rotation, *strata, grouping);
+                    choices[choices.len() / 2].clone()
+                });
+                for choice in choices {
+                    if let Some(plan) = self.problem(&choice)?.plan(bytes) {
+                        let errors = self.relative_errors(&plan);
+                        scores.push((errors.weighted * errors.plain.powf(PLAIN_EXPONENT), *strata, grouping.clone()));
                     }
                 }
             }
+            bytes = bytes.max(1).saturating_mul(2);
         }
-        Self { planner, choices, coded }
+        let least = scores.iter().map(|(score, ..)| *score).fold(f64::INFINITY, f64::min);
+        scores.retain(|(score, ..)| *score <= least * NEARLY_THE_SAME);
+        let most = scores
+            .into_iter()
+            .max_by(|a, b| a.2.strata.len().cmp(&b.2.strata.len()).then(b.0.total_cmp(&a.0)).then(b.1.cmp(&a.1)));
+        Ok(most.map_or_else(|| all[0].clone(), |(_, strata, grouping)| (strata, grouping)))
     }
 
     /// The stored directions in codes of so many bits.
@@ -180,17 +227,10 @@ impl Planner {
     fn groupings(&self, strata: usize) -> Vec<Grouping> {
         let strata = &self.strata[strata];
         let numbers = self.num_groups.map_or(GROUPS.to_vec(), |number| vec![number]);
-        let mut groupings: Vec<Grouping> = Vec::new();
-        for number in numbers {
-            for quarters in QUARTERS {
-                let grouping = strata.grouping(number, quarters);
-                // One group is a range, whatever the order.
-                let is_range = grouping.order == Order::Ids;
-                if (grouping.strata.len() > 1 || is_range) && !groupings.contains(&grouping) {
-                    groupings.push(grouping);
-                }
-            }
-        }
+        let mut groupings: Vec<Grouping> = numbers.iter().map(|&number| strata.grouping(number)).collect();
+        groupings.dedup();
+        // One group is a range, whatever the order.
+        groupings.retain(|grouping| grouping.strata.len() > 1 || grouping.order == Order::Ids);
         groupings
     }
 }

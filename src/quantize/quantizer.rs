@@ -207,7 +207,7 @@ impl Quantizer {
             add(directions, Some(self.seed))?;
         }
         let importances: Vec<f64> = moments.norms.iter().zip(table.weights).map(|(norm, w)| w * norm * norm).collect();
-        Ok(Options::new(Planner {
+        Options::new(Planner {
             level: self.level,
             shape: [vocab_size, dim],
             has_mean: table.has_mean(),
@@ -216,7 +216,7 @@ impl Quantizer {
             rotated,
             num_groups: self.num_groups,
             scale_range: self.row_scale.is_used(dim).then(|| ScaleRange::new(&moments.norms, &importances)),
-        }))
+        })
     }
 
     fn code(

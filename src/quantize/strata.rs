@@ -6,15 +6,13 @@ use ndarray::{Array2, ArrayView2, Axis, s};
 
 use super::table::{Energy, Table};
 use crate::{
-    Result,
+    QuantizedFactors, Result,
     factors::{BLOCK_ROWS, RowGroupIds, SharedBytes},
     linalg,
 };
 
-/// Strata to the half of a size.
-const PER_OCTAVE: usize = 4;
-/// Halvings from all rows down to the smallest stratum.
-const OCTAVES: usize = 11;
+/// The fewest rows of a stratum, but where there are fewer in all.
+const FEWEST_ROWS: usize = 8;
 
 /// Which rows are next to each other in an order of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +23,7 @@ pub(super) enum Order {
     Ids,
 }
 
-/// The rows of a table in an order, cut where groups may begin: at ½, ½^(5/4), … of all of them.
+/// The rows of a table in an order, cut where groups may begin: at ½, ¼, ⅛, … of all of them.
 #[derive(Clone, Debug)]
 pub(super) struct Strata {
     pub(super) order: Order,
@@ -60,9 +58,9 @@ impl Strata {
     /// Rows by the weighted squares of their norms, those with the largest first, equal ones by id; or by id.
     pub(super) fn new(order: Order, weights: &[f64], norms: &[f64]) -> Self {
         let vocab_size = norms.len();
-        let size = |k: usize| vocab_size as f64 * (-(k as f64) / PER_OCTAVE as f64).exp2();
-        let mut ends: Vec<usize> = (0..=PER_OCTAVE * OCTAVES).rev().map(|k| size(k).round() as usize).collect();
-        ends.retain(|&end| end > 0);
+        let halves = (0..QuantizedFactors::MAX_GROUPS).map(|k| vocab_size >> k);
+        let mut ends: Vec<usize> = halves.take_while(|&end| end >= FEWEST_ROWS.min(vocab_size)).collect();
+        ends.reverse();
         ends.dedup();
         let importance = |id: u32| weights[id as usize] * norms[id as usize] * norms[id as usize];
         let mut ids: Vec<u32> = (0..vocab_size as u32).collect();
@@ -82,17 +80,11 @@ impl Strata {
         self.ends.len()
     }
 
-    /// The groups that can be made of the strata: `num_groups` of them (fewer where there are too few rows), each as many times larger than
-    /// the one before it as the ratio says, 2 to the power of `quarters` / 4.
-    pub(super) fn grouping(&self, num_groups: usize, quarters: usize) -> Grouping {
-        let last = self.len() - 1;
-        let mut ends: Vec<usize> =
-            (0..num_groups).rev().filter_map(|group| last.checked_sub(group * quarters)).collect();
-        if ends.is_empty() {
-            ends.push(last);
-        }
-        let starts = std::iter::once(0).chain(ends.iter().map(|end| end + 1));
-        Grouping { order: self.order, strata: starts.zip(&ends).map(|(start, &end)| start..end + 1).collect() }
+    /// So many groups, or as many as there are strata: each but the first holds half of the rows that are as important or more so.
+    pub(super) fn grouping(&self, num_groups: usize) -> Grouping {
+        let first = self.len().saturating_sub(num_groups);
+        let others = (first + 1..self.len()).map(|stratum| stratum..stratum + 1);
+        Grouping { order: self.order, strata: std::iter::once(0..first + 1).chain(others).collect() }
     }
 
     /// How many rows each group has.

@@ -4,14 +4,15 @@
 //! 1. For a price λ of a byte, every cell (group × direction) takes the width with the least energy lost + λ · bytes; a direction is used
 //!    if that saves more in all groups than λ times its own bytes, and a group if that saves more than λ times what its rows take beside
 //!    their codes.
-//! 2. Prices are the powers of 2^(-1/16): the lowest whose widths fit. Lower prices use the same directions and more, and no
+//! 2. Prices are the powers of 2^(-1/8): the lowest whose widths fit. Lower prices use the same directions and more, and no
 //!    narrower codes, so that their bytes never fall.
 //! 3. What is left: the bits that fill up the last byte of rows, and then bytes for the rows of single groups, those that save the most
 //!    energy per byte first.
 //! ```
 //!
-//! Step 3 never gets below the error of step 1 at the next price. So, within the bytes of one price, more bytes let it go further along
-//! the same way, and at the next price the error is no larger: more bytes never give more error.
+//! Free bits never take a price below the error of step 1 at the next price, nor bytes below what the next price has with its free bits. So,
+//! within the bytes of one price, more bytes let it go further along the same way, and at the next price the error is no larger: more
+//! bytes never give more error.
 
 use ndarray::{Array2, ArrayView1};
 
@@ -19,7 +20,7 @@ use super::{super::distortion::Distortions, WaterFilling};
 use crate::quantize::Level;
 
 /// Steps between a price and half of it.
-const STEPS: f64 = 16.0;
+const STEPS: f64 = 8.0;
 /// The highest price is 2 to this power, in shares of all energy.
 const FIRST_OCTAVE: f64 = 10.0;
 /// The lowest price is so many halves of it: less than any energy that matters.
@@ -41,10 +42,11 @@ pub(super) fn solve(water: &WaterFilling, tables: &[Distortions], bytes: usize) 
             too_large = middle;
         }
     }
-    let next = Filling::new(water, tables, price(too_large));
-    let mut filling = Filling::new(water, tables, price(fits));
-    let floor = if next.bytes > bytes { next.error } else { f64::NEG_INFINITY };
-    filling.fill(bytes, floor);
+    let at = |step: usize| Filling::new(water, tables, price(step));
+    let (mut filling, mut next) = (at(fits), at(fits + 1));
+    filling.fill_free_bits(next.error);
+    next.fill_free_bits(at(fits + 2).error);
+    filling.fill_bytes(bytes, next.error);
     Some(filling.widths)
 }
 
@@ -117,22 +119,27 @@ impl<'a> Filling<'a> {
         Self { water, tables, price, bytes: water.bytes(&widths), error, widths }
     }
 
-    /// Step 3.
-    fn fill(&mut self, bytes: usize, floor: f64) {
-        let num_groups = self.widths.nrows();
-        for group in 0..num_groups {
+    /// The first half of step 3, down to an error.
+    fn fill_free_bits(&mut self, floor: f64) {
+        for group in 0..self.widths.nrows() {
             let free = self.row_bytes(group) * 8 - self.row_bits(group);
             let step = self.more(group, free, false);
             if self.error - step.saved >= floor {
                 self.apply(group, &step);
             }
         }
+    }
+
+    /// The second half of step 3, down to an error.
+    fn fill_bytes(&mut self, bytes: usize, floor: f64) {
+        let num_groups = self.widths.nrows();
         let mut moves: Vec<Move> = (0..num_groups).map(|group| self.byte(group)).collect();
-        let mut is_last_round = false;
+        // What saves more per byte than a move that did not fit would not have come before it with more bytes.
+        let mut most = f64::INFINITY;
         loop {
             let worth = |group: &usize| moves[*group].saved / moves[*group].bytes as f64;
             let best = (0..num_groups)
-                .filter(|&group| moves[group].saved > 0.0)
+                .filter(|group| moves[*group].saved > 0.0 && worth(group) <= most)
                 .max_by(|a, b| worth(a).total_cmp(&worth(b)).then(b.cmp(a)));
             let Some(group) = best else { return };
             let step = std::mem::take(&mut moves[group]);
@@ -140,14 +147,11 @@ impl<'a> Filling<'a> {
                 return;
             }
             if self.bytes + step.bytes > bytes {
-                // From here on, a byte at most for the other groups.
-                is_last_round = true;
+                most = most.min(step.saved / step.bytes as f64);
                 continue;
             }
             self.apply(group, &step);
-            if !is_last_round {
-                moves[group] = self.byte(group);
-            }
+            moves[group] = self.byte(group);
         }
     }
 
