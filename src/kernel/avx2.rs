@@ -13,7 +13,7 @@ use std::arch::x86_64::{
 use half::{bf16, f16};
 
 use super::{
-    codes::{Table, Unpacking},
+    codes::{Mirrored, Table, Unpacking},
     packed::PANEL_WIDTH,
     simd::{Kernel, Simd},
     tile::Block,
@@ -40,6 +40,7 @@ impl Simd for Avx2 {
     type Splat = __m256;
     type Unpacking = [(__m256i, __m256i); 2];
     type Codes = [__m256i; 2];
+    type Mirrored = Table<'static>;
 
     #[inline(always)]
     fn zero(self) -> [__m256; 2] {
@@ -180,6 +181,16 @@ impl Simd for Avx2 {
             // SAFETY: the same; every index is one of the table, whose length is one more than the mask.
             unsafe { _mm256_i32gather_ps::<4>(table.levels().as_ptr(), indices) }
         })
+    }
+
+    #[inline(always)]
+    fn mirrored(self, table: &'static Mirrored) -> Table<'static> {
+        table.whole()
+    }
+
+    #[inline(always)]
+    fn look_up_mirrored(self, table: Table<'static>, codes: [__m256i; 2]) -> [__m256; 2] {
+        self.look_up(table, codes)
     }
 
     #[inline(always)]

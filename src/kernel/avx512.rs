@@ -1,41 +1,48 @@
-//! AVX-512F and BW: sixteen numbers are one register.
+//! AVX-512F and BW: sixteen numbers are one register. With VBMI, too, a table of the trellis is looked up in registers.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
     __m128i, __m256i, __m512, __m512i, _mm_loadu_si128, _mm256_loadu_si256, _mm512_and_si512, _mm512_broadcast_i32x4,
-    _mm512_castpd_ps, _mm512_castps_pd, _mm512_castsi512_ps, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps,
-    _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_i32gather_ps, _mm512_loadu_ps, _mm512_loadu_si512,
-    _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_ps,
-    _mm512_shuffle_epi8, _mm512_shuffle_f32x4, _mm512_slli_epi32, _mm512_srlv_epi32, _mm512_storeu_ps,
-    _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cvtepi8_epi32,
+    _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_i32gather_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_mask_blend_epi32, _mm512_mul_ps, _mm512_permutex2var_epi8, _mm512_permutex2var_ps,
+    _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_shuffle_epi8, _mm512_shuffle_f32x4,
+    _mm512_slli_epi32, _mm512_srai_epi32, _mm512_srlv_epi32, _mm512_storeu_ps, _mm512_test_epi32_mask,
+    _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps, _mm512_xor_si512,
 };
 
 use half::{bf16, f16};
 
 use super::{
-    codes::{Table, Unpacking},
+    codes::{Mirrored, Table, Unpacking},
     packed::PANEL_WIDTH,
     simd::{Kernel, Simd},
     tile::Block,
 };
 
-/// The proof that the machine has AVX-512F and AVX-512BW: made by [`detect`](Self::detect) only.
+/// The proof that the machine has AVX-512F and AVX-512BW, and AVX-512VBMI if it says so: made by [`detect`](Self::detect) only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Avx512(());
+pub(super) struct Avx512<const VBMI: bool>(());
 
-impl Avx512 {
+impl<const VBMI: bool> Avx512<VBMI> {
     pub(super) fn detect() -> Option<Self> {
-        let detected = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
+        let detected = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && (!VBMI || is_x86_feature_detected!("avx512vbmi"));
         detected.then_some(Self(()))
     }
 }
 
-impl Simd for Avx512 {
+/// Registers of half a mirrored table.
+const TABLE_REGISTERS: usize = Mirrored::HALF / 64;
+
+impl<const VBMI: bool> Simd for Avx512<VBMI> {
     const NAME: &'static str = "avx512";
     type Line = __m512;
     type Splat = __m512;
     type Unpacking = (__m512i, __m512i);
     type Codes = __m512i;
+    type Mirrored = ([__m512i; TABLE_REGISTERS], __m512, Table<'static>);
 
     #[inline(always)]
     fn zero(self) -> __m512 {
@@ -159,18 +166,71 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn mirrored(self, table: &'static Mirrored) -> Self::Mirrored {
+        let registers = bytemuck::cast_ref::<_, [[i8; 64]; TABLE_REGISTERS]>(table.half()).each_ref().map(|bytes| {
+            // SAFETY: `self` proves AVX-512F; the load reads the 64 bytes of a register.
+            unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+        });
+        // A number is the highest byte of an integer when it becomes a float.
+        (registers, self.splat(table.unit() / (1 << 24) as f32), table.whole())
+    }
+
+    #[inline(always)]
+    fn look_up_mirrored(self, (half, unit, whole): Self::Mirrored, codes: __m512i) -> __m512 {
+        if !VBMI {
+            return self.look_up(whole, codes);
+        }
+        // SAFETY: `self` proves AVX-512F, BW and VBMI.
+        unsafe { look_up_mirrored(half, unit, codes) }
+    }
+
+    #[inline(always)]
     fn multiply_block(self, block: &Block<'_>) {
         block.multiply::<Self, 6, 4, 8, 8, 4, 4, 4>(self);
     }
 
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
         #[target_feature(enable = "avx512f,avx512bw")]
-        fn with_features<K: Kernel>(isa: Avx512, kernel: K) -> K::Output {
+        fn with_features<K: Kernel, const VBMI: bool>(isa: Avx512<VBMI>, kernel: K) -> K::Output {
             kernel.run(isa)
         }
-        // SAFETY: `self` proves AVX-512F and AVX-512BW.
-        unsafe { with_features(self, kernel) }
+        #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+        fn with_vbmi<K: Kernel, const VBMI: bool>(isa: Avx512<VBMI>, kernel: K) -> K::Output {
+            kernel.run(isa)
+        }
+        if VBMI {
+            // SAFETY: `self` proves AVX-512F, AVX-512BW and AVX-512VBMI.
+            unsafe { with_vbmi(self, kernel) }
+        } else {
+            // SAFETY: `self` proves AVX-512F and AVX-512BW.
+            unsafe { with_features(self, kernel) }
+        }
     }
+}
+
+/// Numbers c % 1024 of a mirrored table, of which the first half is given.
+///
+/// ```text
+/// if bit 9 of c is set: −half[!c % 512] else half[c % 512]
+/// ```
+///
+/// Each pair of registers is a table of 128 bytes that is looked up with the lowest seven bits; bits 7 and 8 choose among the
+/// four. Only the lowest byte of each number counts, which then becomes the highest.
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[inline]
+fn look_up_mirrored(half: [__m512i; TABLE_REGISTERS], unit: __m512, codes: __m512i) -> __m512 {
+    // Bit 9 becomes the sign.
+    let sign = _mm512_slli_epi32::<22>(codes);
+    let codes = _mm512_xor_si512(codes, _mm512_srai_epi32::<31>(sign));
+    let quarter = |i: usize| _mm512_permutex2var_epi8(half[2 * i], codes, half[2 * i + 1]);
+    let odd = _mm512_test_epi32_mask(codes, _mm512_set1_epi32(1 << 7));
+    let upper = _mm512_test_epi32_mask(codes, _mm512_set1_epi32(1 << 8));
+    let low = _mm512_mask_blend_epi32(odd, quarter(0), quarter(1));
+    let high = _mm512_mask_blend_epi32(odd, quarter(2), quarter(3));
+    let number = _mm512_slli_epi32::<24>(_mm512_mask_blend_epi32(upper, low, high));
+    let value = _mm512_castps_si512(_mm512_mul_ps(_mm512_cvtepi32_ps(number), unit));
+    let sign = _mm512_and_si512(sign, _mm512_set1_epi32(i32::MIN));
+    _mm512_castsi512_ps(_mm512_xor_si512(value, sign))
 }
 
 /// Four rounds, each of which swaps the off-diagonal quarters of ever larger squares: pairs of lines, pairs of pairs, and

@@ -15,7 +15,8 @@
 //!    its own) and one shift of each lane by its own distance bring a line of codes into a register. What they are is worked out
 //!    once (`layout.rs`), and loaded once a run. A line that is not full is filled up with whatever follows; σ is 0 there.
 //! 2. **Tables.** Sixteen levels are a line that is permuted with the codes, whose upper bits the permutation ignores; so are 32
-//!    in two. Larger tables are gathered from, with indices that are cut to the length of the table.
+//!    in two. Larger tables are gathered from, with indices that are cut to the length of the table;
+//!    with AVX-512 VBMI, half a table of the trellis stays in eight registers instead, of which bytes are permuted.
 //! 3. **Trellis.** A window is a number like any other, but that it overlaps with the next. Only the windows of the first few
 //!    steps begin before the circle does: a line of those is read from a copy of the circle's beginning with its end before it.
 //! 4. **Order.** Values stay in the order of the codes as long as they can: a bag is summed up, and queries are brought, in it.
@@ -35,10 +36,10 @@ mod unpacking;
 
 pub(crate) use layout::CodeLayout;
 pub(super) use pool::{Ahead, PoolCodes};
+pub(super) use rows::MultiplyCodes;
 pub(crate) use rows::decode_rows;
-pub(super) use rows::multiply_codes;
 pub(crate) use scores::{CodedQueries, Queries, score_codes};
-pub(super) use unpacking::{Table, Unpacking, look_up, unpack};
+pub(super) use unpacking::{Mirrored, Table, Unpacking, look_up, unpack};
 
 use super::prefetch::prefetch;
 use crate::{factors::QuantizedFactors, rows::Numbers};

@@ -34,7 +34,7 @@ pub struct Isa(Level);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Level {
     #[cfg(target_arch = "x86_64")]
-    Avx512(Avx512),
+    Avx512(Avx512<false>, Option<Avx512<true>>),
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
     #[cfg(target_arch = "aarch64")]
@@ -47,7 +47,7 @@ impl Isa {
     pub fn supported() -> impl Iterator<Item = Self> {
         let levels = [
             #[cfg(target_arch = "x86_64")]
-            Avx512::detect().map(Level::Avx512),
+            Avx512::detect().map(|isa| Level::Avx512(isa, Avx512::detect())),
             #[cfg(target_arch = "x86_64")]
             Avx2::detect().map(Level::Avx2),
             #[cfg(target_arch = "aarch64")]
@@ -67,12 +67,21 @@ impl Isa {
     pub(super) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512(isa) => isa.run(kernel),
+            Level::Avx512(isa, _) => isa.run(kernel),
             #[cfg(target_arch = "x86_64")]
             Level::Avx2(isa) => isa.run(kernel),
             #[cfg(target_arch = "aarch64")]
             Level::Neon(isa) => isa.run(kernel),
             Level::Portable(isa) => isa.run(kernel),
+        }
+    }
+
+    /// The same for kernels that read codes: with instructions that serve nothing else, if the machine has them.
+    pub(super) fn run_codes<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512(_, Some(isa)) => isa.run(kernel),
+            _ => self.run(kernel),
         }
     }
 }
@@ -81,7 +90,7 @@ impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512(_) => Avx512::NAME,
+            Level::Avx512(..) => Avx512::<false>::NAME,
             #[cfg(target_arch = "x86_64")]
             Level::Avx2(_) => Avx2::NAME,
             #[cfg(target_arch = "aarch64")]

@@ -35,7 +35,7 @@ use std::{cell::Cell, ops::Range};
 
 use super::{
     Isa,
-    codes::{StoredRows, multiply_codes},
+    codes::{MultiplyCodes, StoredRows},
     output::OutRows,
     packed::Panels,
     parallel::for_each_range,
@@ -89,12 +89,16 @@ pub(super) unsafe fn multiply(isa: Isa, source: Source<'_>, n: usize, out: OutRo
 /// Until it returns, nobody else touches the rows of `out` that their products go to.
 pub(super) unsafe fn multiply_range(isa: Isa, source: Source<'_>, range: Range<usize>, out: OutRows<'_>) {
     assert_eq!(out.columns(), source.panels.width());
-    isa.run(Multiply { source, range, out });
+    match source.rows {
+        StoredRows::Numbers(rows) => isa.run(Multiply { source, rows, range, out }),
+        StoredRows::Codes(coded) => isa.run_codes(MultiplyCodes { source, coded, range, out }),
+    }
 }
 
 /// Some of the rows of a product. Only [`multiply_range`] makes one, whose contract it relies on.
 struct Multiply<'a> {
     source: Source<'a>,
+    rows: Numbers<'a>,
     range: Range<usize>,
     out: OutRows<'a>,
 }
@@ -116,21 +120,14 @@ impl Kernel for Multiply<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
-        let rows = match self.source.rows {
-            StoredRows::Numbers(rows) => rows,
-            StoredRows::Codes(coded) => {
-                // SAFETY: what `multiply_range` demands, which has compared the columns of `out` with those of the panels.
-                return unsafe { multiply_codes(isa, &self.source, coded, self.range, self.out) };
-            }
-        };
         // No closure: the compiler might not use the instruction set in one.
         let mut buffers = BUFFERS.take();
         for start in self.range.clone().step_by(BLOCK_ROWS) {
             let end = self.range.end.min(start + BLOCK_ROWS);
             for i in end..self.range.end.min(end + BLOCK_ROWS) {
-                with_numbers!(rows, |rows| prefetch(self.source.row(rows, i), MAX_PREFETCH));
+                with_numbers!(self.rows, |rows| prefetch(self.source.row(rows, i), MAX_PREFETCH));
             }
-            self.block(isa, rows, start..end, &mut buffers);
+            self.block(isa, start..end, &mut buffers);
         }
         BUFFERS.set(buffers);
     }
@@ -138,16 +135,16 @@ impl Kernel for Multiply<'_> {
 
 impl Multiply<'_> {
     #[inline(always)]
-    fn block<S: Simd>(&self, isa: S, numbers: Numbers<'_>, range: Range<usize>, buffers: &mut Buffers) {
+    fn block<S: Simd>(&self, isa: S, range: Range<usize>, buffers: &mut Buffers) {
         let (source, out) = (&self.source, self.out);
         let (depth, width) = (source.panels.depth(), source.panels.width());
-        let rows: &[f32] = match numbers {
+        let rows: &[f32] = match self.rows {
             Numbers::F32(rows) => rows,
             Numbers::F16(rows) => source.widen(isa, rows, range.clone(), &mut buffers.widened),
             Numbers::Bf16(rows) => source.widen(isa, rows, range.clone(), &mut buffers.widened),
             Numbers::Int8(rows) => source.widen(isa, rows, range.clone(), &mut buffers.widened),
         };
-        let is_widened = !matches!(numbers, Numbers::F32(_));
+        let is_widened = !matches!(self.rows, Numbers::F32(_));
         let products = if out.has_slices() {
             None
         } else {

@@ -18,7 +18,7 @@ use std::arch::{
 use half::{bf16, f16};
 
 use super::{
-    codes::{Table, Unpacking, look_up, unpack},
+    codes::{Mirrored, Table, Unpacking, look_up, unpack},
     packed::PANEL_WIDTH,
     simd::{Kernel, Simd},
     tile::Block,
@@ -44,6 +44,7 @@ impl Simd for Neon {
     type Splat = f32;
     type Unpacking = &'static Unpacking;
     type Codes = [u32; PANEL_WIDTH];
+    type Mirrored = Table<'static>;
 
     #[inline(always)]
     fn zero(self) -> [float32x4_t; 4] {
@@ -154,6 +155,16 @@ impl Simd for Neon {
     #[inline(always)]
     fn look_up(self, table: Table<'_>, codes: [u32; PANEL_WIDTH]) -> [float32x4_t; 4] {
         self.load(&look_up(table, codes))
+    }
+
+    #[inline(always)]
+    fn mirrored(self, table: &'static Mirrored) -> Table<'static> {
+        table.whole()
+    }
+
+    #[inline(always)]
+    fn look_up_mirrored(self, table: Table<'static>, codes: [u32; PANEL_WIDTH]) -> [float32x4_t; 4] {
+        self.look_up(table, codes)
     }
 
     #[inline(always)]

@@ -142,7 +142,7 @@ fn pool_range(
             StoredRows::Codes(coded) => {
                 let sum = &mut bytemuck::cast_slice_mut(&mut *sums)[..width];
                 sum.fill(0.0);
-                isa.run(PoolCodes { coded, ahead: &mut ahead, bags, range, padding_id, sum })
+                isa.run_codes(PoolCodes { coded, ahead: &mut ahead, bags, range, padding_id, sum })
             }
         };
         let sum = &mut bytemuck::cast_slice_mut(&mut sums[..lines])[..width];

@@ -3,7 +3,7 @@
 use half::{bf16, f16, slice::HalfFloatSliceExt};
 
 use super::{
-    codes::{Table, Unpacking, look_up, unpack},
+    codes::{Mirrored, Table, Unpacking, look_up, unpack},
     packed::PANEL_WIDTH,
     simd::{Kernel, Simd},
     tile::Block,
@@ -19,6 +19,7 @@ impl Simd for Portable {
     type Splat = f32;
     type Unpacking = &'static Unpacking;
     type Codes = [u32; PANEL_WIDTH];
+    type Mirrored = Table<'static>;
 
     #[inline(always)]
     fn zero(self) -> [f32; PANEL_WIDTH] {
@@ -111,6 +112,16 @@ impl Simd for Portable {
     #[inline(always)]
     fn look_up(self, table: Table<'_>, codes: [u32; PANEL_WIDTH]) -> [f32; PANEL_WIDTH] {
         look_up(table, codes)
+    }
+
+    #[inline(always)]
+    fn mirrored(self, table: &'static Mirrored) -> Table<'static> {
+        table.whole()
+    }
+
+    #[inline(always)]
+    fn look_up_mirrored(self, table: Table<'static>, codes: [u32; PANEL_WIDTH]) -> [f32; PANEL_WIDTH] {
+        self.look_up(table, codes)
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 use half::{bf16, f16};
 
 use super::{
-    codes::{Table, Unpacking},
+    codes::{Mirrored, Table, Unpacking},
     packed::PANEL_WIDTH,
     tile::Block,
 };
@@ -18,6 +18,8 @@ pub(super) trait Simd: Copy + Send + Sync {
     type Splat: Copy;
     /// Where sixteen codes are, in registers.
     type Unpacking: Copy;
+    /// A mirrored table, in registers where they suffice.
+    type Mirrored: Copy;
     /// Sixteen codes, with whatever stood behind the bits of each above them.
     type Codes: Copy;
 
@@ -45,6 +47,9 @@ pub(super) trait Simd: Copy + Send + Sync {
     fn permute_two(self, levels: [Self::Line; 2], codes: Self::Codes) -> Self::Line;
     /// Number c % (length of the table) of the table.
     fn look_up(self, table: Table<'_>, codes: Self::Codes) -> Self::Line;
+    fn mirrored(self, table: &'static Mirrored) -> Self::Mirrored;
+    /// Number c % 1024 of the table.
+    fn look_up_mirrored(self, table: Self::Mirrored, codes: Self::Codes) -> Self::Line;
     /// Calls [`Block::multiply`] with the shapes of tiles that suit the registers.
     fn multiply_block(self, block: &Block<'_>);
     /// Runs a kernel where the compiler may use the instruction set.

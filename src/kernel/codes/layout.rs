@@ -1,12 +1,12 @@
 //! How the codes of each group of rows are read: worked out once, when a layer is made.
 
-use std::ops::Range;
+use std::{ops::Range, sync::LazyLock};
 
 use ndarray::{Array2, Axis};
 
 use super::{
     super::packed::{PANEL_WIDTH, PanelRow},
-    unpacking::{Table, Unpacking},
+    unpacking::{Mirrored, Table, Unpacking},
 };
 use crate::factors::{CodeGroup, Level, QuantizedFactors, RowScales, Run, WINDOW_BITS};
 
@@ -63,6 +63,7 @@ pub(super) enum Levels {
     Sixteen(PanelRow),
     ThirtyTwo([PanelRow; 2]),
     More(Table<'static>),
+    Mirrored(&'static Mirrored),
 }
 
 /// Where the circle of the trellis is in a row.
@@ -191,7 +192,17 @@ impl Levels {
         match table.len() {
             0..=16 => Self::Sixteen(line(0)),
             32 => Self::ThirtyTwo([line(0), line(PANEL_WIDTH)]),
-            _ => Self::More(Table::new(table)),
+            _ => match mirrored(run) {
+                Some(mirrored) => Self::Mirrored(mirrored),
+                None => Self::More(Table::new(table)),
+            },
         }
     }
+}
+
+/// The table of a step of the trellis, if it is a mirrored one.
+fn mirrored(run: Run) -> Option<&'static Mirrored> {
+    static TABLES: LazyLock<[Option<Mirrored>; Level::MAX_TRELLIS_WIDTH as usize]> =
+        LazyLock::new(|| std::array::from_fn(|i| Mirrored::new(Level::Trellis.codebook(i as u8 + 1))));
+    if run.is_trellis { TABLES[usize::from(run.width) - 1].as_ref() } else { None }
 }

@@ -3,6 +3,7 @@
 use super::{
     super::simd::Simd,
     layout::{GroupLayout, Levels, Segment},
+    unpacking::Table,
 };
 use crate::factors::{QuantizedFactors, WINDOW_BITS};
 
@@ -43,18 +44,11 @@ impl<'a> Row<'a> {
         usize::from(u16::from_le_bytes([self.bytes[byte], self.bytes[byte + 1]]) >> shift) & mask
     }
 
-    /// A line of codes.
-    ///
-    /// # Safety
-    /// The segment is one of the row's group, and `line` one of its lines.
+    /// Where the lines of a segment begin.
     #[inline(always)]
-    unsafe fn line(&self, segment: &Segment, line: usize) -> &[u8; 16] {
+    fn start(&self, segment: &Segment) -> *const u8 {
         let start = if segment.from_head { self.head.as_ptr() } else { self.bytes.as_ptr() };
-        // SAFETY: a line of the head begins with its first or second byte, so that 16 of 32 are left. Every other line begins
-        // in the row, as its layout has asserted, and there are 16 bytes behind the row.
-        let bytes = unsafe { start.add(segment.byte + (line - segment.lines.start) * segment.stride) };
-        // SAFETY: the same: sixteen bytes, which may be at any address.
-        unsafe { &*bytes.cast() }
+        start.wrapping_add(segment.byte)
     }
 }
 
@@ -73,43 +67,97 @@ pub(super) fn read_lines<S: Simd, const R: usize>(
     lines: &mut impl Lines<S, R>,
 ) {
     for segment in &group.segments {
-        let unpacking = isa.unpacking(segment.unpacking);
         match &segment.levels {
             Levels::Sixteen(levels) => {
-                let levels = isa.load(&levels.0);
-                for line in segment.lines.clone() {
-                    let mut values = [isa.zero(); R];
-                    for r in 0..R {
-                        // SAFETY: a segment of the group, and one of its lines.
-                        let codes = isa.unpack(unpacking, unsafe { rows[r].line(segment, line) });
-                        values[r] = isa.permute(levels, codes);
-                    }
-                    lines.take(isa, line, values);
-                }
+                let levels = Sixteen::<S>(isa.load(&levels.0));
+                // SAFETY: a segment of the rows' group.
+                unsafe { read_segment(isa, segment, rows, levels, lines) };
             }
             Levels::ThirtyTwo([low, high]) => {
-                let levels = [isa.load(&low.0), isa.load(&high.0)];
-                for line in segment.lines.clone() {
-                    let mut values = [isa.zero(); R];
-                    for r in 0..R {
-                        // SAFETY: the same.
-                        let codes = isa.unpack(unpacking, unsafe { rows[r].line(segment, line) });
-                        values[r] = isa.permute_two(levels, codes);
-                    }
-                    lines.take(isa, line, values);
-                }
+                let levels = ThirtyTwo::<S>([isa.load(&low.0), isa.load(&high.0)]);
+                // SAFETY: the same.
+                unsafe { read_segment(isa, segment, rows, levels, lines) };
             }
-            Levels::More(table) => {
-                for line in segment.lines.clone() {
-                    let mut values = [isa.zero(); R];
-                    for r in 0..R {
-                        // SAFETY: the same.
-                        let codes = isa.unpack(unpacking, unsafe { rows[r].line(segment, line) });
-                        values[r] = isa.look_up(*table, codes);
-                    }
-                    lines.take(isa, line, values);
-                }
+            // SAFETY: the same.
+            Levels::More(table) => unsafe { read_segment(isa, segment, rows, *table, lines) },
+            Levels::Mirrored(table) => {
+                let levels = Halved::<S>(isa.mirrored(table));
+                // SAFETY: the same.
+                unsafe { read_segment(isa, segment, rows, levels, lines) };
             }
         }
+    }
+}
+
+/// Reads the lines of a segment.
+///
+/// # Safety
+/// The segment is one of the rows' group.
+#[inline(always)]
+unsafe fn read_segment<S: Simd, const R: usize>(
+    isa: S,
+    segment: &Segment,
+    rows: &[Row<'_>; R],
+    levels: impl LookUp<S>,
+    lines: &mut impl Lines<S, R>,
+) {
+    let unpacking = isa.unpacking(segment.unpacking);
+    let mut starts = [std::ptr::null(); R];
+    for r in 0..R {
+        starts[r] = rows[r].start(segment);
+    }
+    let mut offset = 0;
+    for line in segment.lines.clone() {
+        let mut values = [isa.zero(); R];
+        for r in 0..R {
+            let bytes = starts[r].wrapping_add(offset);
+            // SAFETY: sixteen bytes, which may be at any address: a line of the head begins with its first or second byte of
+            // 32; every other line begins in the row, as its layout has asserted, and there are 16 bytes behind the row.
+            values[r] = levels.look_up(isa, isa.unpack(unpacking, unsafe { &*bytes.cast() }));
+        }
+        lines.take(isa, line, values);
+        offset += segment.stride;
+    }
+}
+
+/// What codes stand for, in registers.
+trait LookUp<S: Simd>: Copy {
+    fn look_up(self, isa: S, codes: S::Codes) -> S::Line;
+}
+
+#[derive(Clone, Copy)]
+struct Sixteen<S: Simd>(S::Line);
+
+impl<S: Simd> LookUp<S> for Sixteen<S> {
+    #[inline(always)]
+    fn look_up(self, isa: S, codes: S::Codes) -> S::Line {
+        isa.permute(self.0, codes)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct ThirtyTwo<S: Simd>([S::Line; 2]);
+
+impl<S: Simd> LookUp<S> for ThirtyTwo<S> {
+    #[inline(always)]
+    fn look_up(self, isa: S, codes: S::Codes) -> S::Line {
+        isa.permute_two(self.0, codes)
+    }
+}
+
+impl<S: Simd> LookUp<S> for Table<'_> {
+    #[inline(always)]
+    fn look_up(self, isa: S, codes: S::Codes) -> S::Line {
+        isa.look_up(self, codes)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Halved<S: Simd>(S::Mirrored);
+
+impl<S: Simd> LookUp<S> for Halved<S> {
+    #[inline(always)]
+    fn look_up(self, isa: S, codes: S::Codes) -> S::Line {
+        isa.look_up_mirrored(self.0, codes)
     }
 }

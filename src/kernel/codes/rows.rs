@@ -16,6 +16,9 @@ use super::{
     layout::GroupLayout,
     lines::{Lines, Row, read_lines},
 };
+use crate::{QuantizedFactors, TokenId};
+
+const MAX_GROUPS: usize = QuantizedFactors::MAX_GROUPS;
 
 /// Rows that are found, asked for and sorted together: a few dozen KB of codes.
 const SORTED_ROWS: usize = 16 * BLOCK_ROWS;
@@ -48,7 +51,7 @@ thread_local! {
 /// The coordinates of the rows of a range into `out` \[len of the range, rank\].
 pub(crate) fn decode_rows(isa: Isa, coded: CodedRows<'_>, range: Range<usize>, out: &mut [f32]) {
     assert_eq!(out.len(), range.len() * coded.layout.rank());
-    isa.run(Decode { coded, range, out });
+    isa.run_codes(Decode { coded, range, out });
 }
 
 struct Decode<'a> {
@@ -65,13 +68,12 @@ impl Kernel for Decode<'_> {
         let Self { coded, range, out } = self;
         let width = coded.layout.rank();
         let mut buffers = BUFFERS.take();
-        if !range.is_empty() {
-            let places = coded.factors.places();
-            let (_, mut place) = places.find(range.start);
-            for (slot, row) in range.enumerate() {
-                let group = places.group_of(row);
-                decode(isa, coded, Found { group, place }, &mut buffers.lines, &mut out[slot * width..][..width]);
-                place += coded.layout.groups[group].row_bytes;
+        for start in range.clone().step_by(SORTED_ROWS) {
+            let end = range.end.min(start + SORTED_ROWS);
+            buffers.find(None, coded, start..end);
+            let Buffers { sorted, lines, .. } = &mut buffers;
+            for &(found, row) in &sorted[..end - start] {
+                decode(isa, coded, found, lines, &mut out[(row - range.start) * width..][..width]);
             }
         }
         BUFFERS.set(buffers);
@@ -116,72 +118,78 @@ fn place(group: &GroupLayout, lines: &[PanelRow], out: &mut [f32]) {
     }
 }
 
-/// Multiplies some coded rows with panels: `multiply_range` for them. Rows are sorted by group, and those of a block are
-/// multiplied as far as any of them has coordinates that are not always 0. That changes no bit: a sum is what it was when
-/// products of 0 are added to it, if −0 is made 0 in the end.
+/// Multiplies some coded rows with panels. Only `multiply_range` makes one, whose contract it relies on: until it returns, nobody
+/// else touches the rows of `out` that the products go to, and `out` has as many columns as the panels.
 ///
-/// # Safety
-/// Until it returns, nobody else touches the rows of `out` that the products go to. `out` has as many columns as the panels.
-#[inline(always)]
-pub(in crate::kernel) unsafe fn multiply_codes<S: Simd>(
-    isa: S,
-    source: &Source<'_>,
-    coded: CodedRows<'_>,
-    range: Range<usize>,
-    out: OutRows<'_>,
-) {
-    // No closure: the compiler might not use the instruction set in one.
-    let mut buffers = BUFFERS.take();
-    let width = source.panels.width();
-    for start in range.clone().step_by(SORTED_ROWS) {
-        let end = range.end.min(start + SORTED_ROWS);
-        buffers.find(source, coded, start..end);
-        for first in (0..end - start).step_by(BLOCK_ROWS) {
-            let Buffers { sorted, lines, rows, products, .. } = &mut buffers;
-            let block_rows = &sorted[first..(end - start).min(first + BLOCK_ROWS)];
-            let mut depth = 0;
-            for (found, _) in block_rows {
-                depth = depth.max(coded.layout.groups[found.group].depth);
-            }
-            let rows = scratch::at_least(rows, BLOCK_ROWS * depth);
-            for (slot, (found, _)) in block_rows.iter().enumerate() {
-                decode(isa, coded, *found, lines, &mut rows[slot * depth..][..depth]);
-            }
-            let products = if out.has_slices() { &mut [][..] } else { scratch::at_least(products, BLOCK_ROWS * width) };
-            let products_start = products.as_mut_ptr();
-            let mut block = Block::new(source.panels, source.start).up_to(depth);
-            for (slot, &(_, i)) in block_rows.iter().enumerate() {
-                let target = if out.has_slices() {
-                    out.row(source.position(i))
-                } else {
-                    // SAFETY: the buffer holds BLOCK_ROWS rows of `width`, and a block has no more rows.
-                    unsafe { products_start.add(slot * width) }
-                };
-                let factor = source.factors.map_or(1.0, |factors| factors[i]);
-                // SAFETY: `width` numbers, of the buffer or of the row of `out`, which has as many columns, as the panels have;
-                // the buffer is ours, and nobody else touches the row: this function demands both.
-                unsafe { block.push(&rows[slot * depth..][..depth], factor, target) };
-            }
-            isa.multiply_block(&block);
-            if !out.has_slices() {
+/// Rows are sorted by group, and those of a block are multiplied as far as any of them has coordinates that are not always 0.
+/// That changes no bit: a sum is what it was when products of 0 are added to it, if −0 is made 0 in the end.
+pub(in crate::kernel) struct MultiplyCodes<'a> {
+    pub(in crate::kernel) source: Source<'a>,
+    pub(in crate::kernel) coded: CodedRows<'a>,
+    pub(in crate::kernel) range: Range<usize>,
+    pub(in crate::kernel) out: OutRows<'a>,
+}
+
+impl Kernel for MultiplyCodes<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) {
+        let Self { source, coded, range, out } = self;
+        // No closure: the compiler might not use the instruction set in one.
+        let mut buffers = BUFFERS.take();
+        let width = source.panels.width();
+        for start in range.clone().step_by(SORTED_ROWS) {
+            let end = range.end.min(start + SORTED_ROWS);
+            buffers.find(source.ids, coded, start..end);
+            for first in (0..end - start).step_by(BLOCK_ROWS) {
+                let Buffers { sorted, lines, rows, products, .. } = &mut buffers;
+                let block_rows = &sorted[first..(end - start).min(first + BLOCK_ROWS)];
+                let mut depth = 0;
+                for (found, _) in block_rows {
+                    depth = depth.max(coded.layout.groups[found.group].depth);
+                }
+                let rows = scratch::at_least(rows, BLOCK_ROWS * depth);
+                for (slot, (found, _)) in block_rows.iter().enumerate() {
+                    decode(isa, coded, *found, lines, &mut rows[slot * depth..][..depth]);
+                }
+                let products =
+                    if out.has_slices() { &mut [][..] } else { scratch::at_least(products, BLOCK_ROWS * width) };
+                let products_start = products.as_mut_ptr();
+                let mut block = Block::new(source.panels, source.start).up_to(depth);
                 for (slot, &(_, i)) in block_rows.iter().enumerate() {
-                    // SAFETY: nobody else touches the row: this function demands it.
-                    unsafe { out.write(source.position(i), &products[slot * width..][..width]) };
+                    let target = if out.has_slices() {
+                        out.row(source.position(i))
+                    } else {
+                        // SAFETY: the buffer holds BLOCK_ROWS rows of `width`, and a block has no more rows.
+                        unsafe { products_start.add(slot * width) }
+                    };
+                    let factor = source.factors.map_or(1.0, |factors| factors[i]);
+                    // SAFETY: `width` numbers, of the buffer or of the row of `out`, which has as many columns as the panels; the
+                    // buffer is ours, and nobody else touches the row: see the type.
+                    unsafe { block.push(&rows[slot * depth..][..depth], factor, target) };
+                }
+                isa.multiply_block(&block);
+                if !out.has_slices() {
+                    for (slot, &(_, i)) in block_rows.iter().enumerate() {
+                        // SAFETY: nobody else touches the row: see the type.
+                        unsafe { out.write(source.position(i), &products[slot * width..][..width]) };
+                    }
                 }
             }
         }
+        BUFFERS.set(buffers);
     }
-    BUFFERS.set(buffers);
 }
 
 impl Buffers {
-    /// Finds rows of a source, and sorts them by group, those of the most coordinates first: a counting sort.
+    /// Finds the rows of ids, or rows in order, and sorts them by group, those of the most coordinates first: a counting sort.
     #[inline(always)]
-    fn find(&mut self, source: &Source<'_>, coded: CodedRows<'_>, range: Range<usize>) {
+    fn find(&mut self, ids: Option<&[TokenId]>, coded: CodedRows<'_>, range: Range<usize>) {
         let mut starts = [0; MAX_GROUPS + 1];
         let found = scratch::at_least(&mut self.found, range.len());
         for (found, i) in found.iter_mut().zip(range.clone()) {
-            *found = (coded.find(source.ids.map_or(i, |ids| ids[i] as usize)), i);
+            *found = (coded.find(ids.map_or(i, |ids| ids[i] as usize)), i);
             starts[found.0.group + 1] += 1;
         }
         for group in 0..MAX_GROUPS {
@@ -195,5 +203,3 @@ impl Buffers {
         }
     }
 }
-
-const MAX_GROUPS: usize = crate::QuantizedFactors::MAX_GROUPS;

@@ -6,7 +6,8 @@
 //!
 //! A few queries are brought into the order of the codes of each group, and multiplied with σ, once. From then on a line of
 //! values is multiplied with a line of the query as soon as it is made, and nothing is stored but scores. 256 rows are sorted by
-//! group; of a group, four rows are read together, so that four sums are under way, and sixteen sums are transposed and added
+//! group; of a group, four rows are read together, and
+//! multiplied with two queries at a time, so that enough sums are under way, and sixteen sums are transposed and added
 //! up together, as in `dots.rs`.
 //!
 //! More queries are multiplied with decoded rows, 64 at a time, by `products.rs`.
@@ -18,7 +19,6 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use super::{
     super::{
         Isa,
-        dots::FEW_QUERIES,
         output::OutRows,
         packed::{PANEL_WIDTH, PanelRow},
         parallel::for_each_range,
@@ -32,6 +32,9 @@ use super::{
 };
 use crate::{QuantizedFactors, rows::Numbers};
 
+/// So many queries or fewer are multiplied with values as they are made: to decode rows, and to turn them into panels, takes as
+/// long as about so many products.
+const FEW_QUERIES: usize = 8;
 /// Rows that are sorted by group together.
 const SORTED_ROWS: usize = 256;
 /// Rows that are read together.
@@ -107,7 +110,7 @@ pub(crate) fn score_codes(
     let out = OutRows::new(out);
     for_each_range(rows.len(), SORTED_ROWS, nanoseconds_per_row(n, width), |range| {
         if n <= FEW_QUERIES {
-            isa.run(FewScores {
+            isa.run_codes(FewScores {
                 coded,
                 queries: queries.coded,
                 constants: queries.constants,
@@ -149,11 +152,6 @@ impl Kernel for FewScores<'_> {
     fn run<S: Simd>(self, isa: S) {
         let Self { coded, queries, constants, first, range, out } = self;
         let (places, groups) = (coded.factors.places(), &coded.layout.groups);
-        let (mut first_lines, mut num_lines) = ([0; QuantizedFactors::MAX_GROUPS], 0);
-        for (first, group) in first_lines.iter_mut().zip(groups) {
-            *first = num_lines;
-            num_lines += group.num_lines;
-        }
         if range.is_empty() {
             return;
         }
@@ -180,51 +178,109 @@ impl Kernel for FewScores<'_> {
                 *end += 1;
                 place += groups[usize::from(group)].row_bytes;
             }
-            for q in 0..out.num_rows() {
-                let constant = constants.map_or(0.0, |constants| constants[q]);
-                let mut scores = [0.0; SORTED_ROWS];
-                for (g, group) in groups.iter().enumerate() {
-                    let query = &queries.lines[q * num_lines + first_lines[g]..][..group.num_lines];
-                    for sixteen in sorted[ends[g] - counts[g]..ends[g]].chunks(PANEL_WIDTH) {
-                        let score = score(isa, coded, group, sixteen, query, constant);
-                        for (&(_, column), score) in sixteen.iter().zip(score) {
-                            scores[column] = score;
-                        }
-                    }
+            let sorted = Sorted { rows: &sorted, counts: &counts };
+            let out = out.columns_of(start..start + len);
+            let mut q = 0;
+            while q + 2 <= out.num_rows() {
+                let scores: [_; 2] = scores(isa, coded, queries, q, constants, sorted);
+                for (i, scores) in scores.iter().enumerate() {
+                    // SAFETY: the columns are this thread's: see the field.
+                    unsafe { out.write(q + i, &scores[..len]) };
                 }
-                // SAFETY: the columns are this thread's: see the field.
-                unsafe { out.columns_of(start..start + len).write(q, &scores[..len]) };
+                q += 2;
+            }
+            if q < out.num_rows() {
+                let [scores] = scores(isa, coded, queries, q, constants, sorted);
+                // SAFETY: the same.
+                unsafe { out.write(q, &scores[..len]) };
             }
         }
     }
 }
 
-/// The scores of up to sixteen rows of a group.
+/// Rows with their columns, group after group, which have so many each.
+#[derive(Clone, Copy)]
+struct Sorted<'a> {
+    /// The place and the column of each row.
+    rows: &'a [(usize, usize)],
+    counts: &'a [usize],
+}
+
+/// The scores of sorted rows with `Q` queries from one on, at their columns.
 #[inline(always)]
-fn score<S: Simd>(
+fn scores<S: Simd, const Q: usize>(
+    isa: S,
+    coded: CodedRows<'_>,
+    queries: &CodedQueries,
+    first_query: usize,
+    constants: Option<&[f32]>,
+    sorted: Sorted<'_>,
+) -> [[f32; SORTED_ROWS]; Q] {
+    let groups = &coded.layout.groups;
+    let mut num_lines = 0;
+    for group in groups {
+        num_lines += group.num_lines;
+    }
+    let mut all = [[0.0; SORTED_ROWS]; Q];
+    let (mut first_line, mut first_row) = (0, 0);
+    for (group, &count) in groups.iter().zip(sorted.counts) {
+        let mut lines: [&[PanelRow]; Q] = [&[]; Q];
+        for (q, lines) in lines.iter_mut().enumerate() {
+            *lines = &queries.lines[(first_query + q) * num_lines + first_line..][..group.num_lines];
+        }
+        for sixteen in sorted.rows[first_row..first_row + count].chunks(PANEL_WIDTH) {
+            let (sums, row_scales) = sixteen_products(isa, coded, group, sixteen, &lines);
+            for q in 0..Q {
+                let constant = constants.map_or(0.0, |constants| constants[first_query + q]);
+                for (&(_, column), score) in sixteen.iter().zip(added_up(isa, sums[q], &row_scales, constant)) {
+                    all[q][column] = score;
+                }
+            }
+        }
+        first_line += group.num_lines;
+        first_row += count;
+    }
+    all
+}
+
+/// Sums over every sixteenth code of up to sixteen rows of a group, for each query, and the scales of the rows.
+#[inline(always)]
+fn sixteen_products<S: Simd, const Q: usize>(
     isa: S,
     coded: CodedRows<'_>,
     group: &GroupLayout,
     rows: &[(usize, usize)],
-    query: &[PanelRow],
-    constant: f32,
-) -> [f32; PANEL_WIDTH] {
-    let mut sums = [isa.zero(); PANEL_WIDTH];
+    queries: &[&[PanelRow]; Q],
+) -> ([[S::Line; PANEL_WIDTH]; Q], [f32; PANEL_WIDTH]) {
+    let mut sums = [[isa.zero(); PANEL_WIDTH]; Q];
     let mut row_scales = [0.0; PANEL_WIDTH];
     let (fours, rest) = rows.as_chunks::<TOGETHER>();
-    let mut i = 0;
-    for four in fours {
-        let products = products(isa, coded, group, four, query);
-        for (sum, scale) in products.0.into_iter().zip(products.1) {
-            (sums[i], row_scales[i]) = (sum, scale);
-            i += 1;
+    for (i, four) in fours.iter().enumerate() {
+        let (products, scales) = products(isa, coded, group, four, queries);
+        row_scales[i * TOGETHER..][..TOGETHER].copy_from_slice(&scales);
+        for q in 0..Q {
+            sums[q][i * TOGETHER..][..TOGETHER].copy_from_slice(&products[q]);
         }
     }
-    for row in rest {
-        let products = products(isa, coded, group, &[*row], query);
-        (sums[i], row_scales[i]) = (products.0[0], products.1[0]);
-        i += 1;
+    for (i, row) in rest.iter().enumerate() {
+        let (products, [scale]) = products(isa, coded, group, &[*row], queries);
+        let i = fours.len() * TOGETHER + i;
+        row_scales[i] = scale;
+        for q in 0..Q {
+            sums[q][i] = products[q][0];
+        }
     }
+    (sums, row_scales)
+}
+
+/// The scores of sixteen rows.
+#[inline(always)]
+fn added_up<S: Simd>(
+    isa: S,
+    sums: [S::Line; PANEL_WIDTH],
+    row_scales: &[f32; PANEL_WIDTH],
+    constant: f32,
+) -> [f32; PANEL_WIDTH] {
     let one = isa.splat(1.0);
     let mut total = isa.zero();
     for column in isa.transpose(sums) {
@@ -232,41 +288,43 @@ fn score<S: Simd>(
     }
     let constant = isa.mul(isa.splat(constant), isa.load(&[1.0; PANEL_WIDTH]));
     let mut scores = [0.0; PANEL_WIDTH];
-    isa.store(isa.mul_add_lines(total, isa.load(&row_scales), constant), &mut scores);
+    isa.store(isa.mul_add_lines(total, isa.load(row_scales), constant), &mut scores);
     scores
 }
 
-/// Lines times the lines of a query.
-struct Multiplied<'a, S: Simd, const R: usize> {
-    query: &'a [PanelRow],
-    sums: [S::Line; R],
+/// Lines times the lines of queries.
+struct Multiplied<'a, S: Simd, const Q: usize, const R: usize> {
+    queries: &'a [&'a [PanelRow]; Q],
+    sums: [[S::Line; R]; Q],
 }
 
-impl<S: Simd, const R: usize> Lines<S, R> for Multiplied<'_, S, R> {
+impl<S: Simd, const Q: usize, const R: usize> Lines<S, R> for Multiplied<'_, S, Q, R> {
     #[inline(always)]
     fn take(&mut self, isa: S, line: usize, values: [S::Line; R]) {
-        let query = isa.load(&self.query[line].0);
-        for (sum, value) in self.sums.iter_mut().zip(values) {
-            *sum = isa.mul_add_lines(value, query, *sum);
+        for (query, sums) in self.queries.iter().zip(&mut self.sums) {
+            let query = isa.load(&query[line].0);
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum = isa.mul_add_lines(value, query, *sum);
+            }
         }
     }
 }
 
-/// Sixteen sums for each row, and its scale.
+/// Sixteen sums for each query and row, and the scales of the rows.
 #[inline(always)]
-fn products<S: Simd, const R: usize>(
+fn products<S: Simd, const Q: usize, const R: usize>(
     isa: S,
     coded: CodedRows<'_>,
     group: &GroupLayout,
     found: &[(usize, usize); R],
-    query: &[PanelRow],
-) -> ([S::Line; R], [f32; R]) {
+    queries: &[&[PanelRow]; Q],
+) -> ([[S::Line; R]; Q], [f32; R]) {
     let (mut rows, mut row_scales) = ([Row::EMPTY; R], [0.0; R]);
     for r in 0..R {
         rows[r] = Row::new(group, coded.factors.codes(), found[r].0);
         row_scales[r] = coded.layout.row_scales[rows[r].row_scale_code(group)];
     }
-    let mut lines = Multiplied { query, sums: [isa.zero(); R] };
+    let mut lines = Multiplied { queries, sums: [[isa.zero(); R]; Q] };
     read_lines(isa, group, &rows, &mut lines);
     (lines.sums, row_scales)
 }

@@ -9,7 +9,7 @@ use super::{
         packed::PANEL_WIDTH,
         simd::{Kernel, Simd},
     },
-    CodeLayout, CodedRows, Table, Unpacking, decode_rows,
+    CodeLayout, CodedRows, Mirrored, Table, Unpacking, decode_rows,
 };
 use crate::factors::{Level, QuantizedFactors, made_up::MadeUp, read_bits};
 
@@ -36,6 +36,46 @@ impl Kernel for LookUp<'_> {
         let mut out = [f32::NAN; PANEL_WIDTH];
         isa.store(values, &mut out);
         out
+    }
+}
+
+/// Looks up sixteen numbers in a table of the trellis.
+struct LookUpMirrored<'a> {
+    bytes: &'a [u8; 16],
+    table: &'static Mirrored,
+}
+
+impl Kernel for LookUpMirrored<'_> {
+    type Output = [f32; PANEL_WIDTH];
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) -> [f32; PANEL_WIDTH] {
+        let codes = isa.unpack(isa.unpacking(Unpacking::new(7, 0)), self.bytes);
+        let mut out = [f32::NAN; PANEL_WIDTH];
+        isa.store(isa.look_up_mirrored(isa.mirrored(self.table), codes), &mut out);
+        out
+    }
+}
+
+/// With the instructions that only codes are read with, and without.
+#[test]
+fn mirrored_tables_are_those_of_the_trellis() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    for width in 1..=4 {
+        let table = Level::Trellis.codebook(width);
+        let mirrored: &'static Mirrored = Box::leak(Box::new(Mirrored::new(table).expect("a mirrored table")));
+        for isa in Isa::supported() {
+            for _ in 0..1000 {
+                let bytes: [u8; 16] = rng.random();
+                let expected = (0..16).map(|i| table[read_bits(&bytes, 7 * i, 10) as usize]);
+                for out in [
+                    isa.run(LookUpMirrored { bytes: &bytes, table: mirrored }),
+                    isa.run_codes(LookUpMirrored { bytes: &bytes, table: mirrored }),
+                ] {
+                    assert!(out.iter().copied().eq(expected.clone()), "{isa} width {width}: {out:?}");
+                }
+            }
+        }
     }
 }
 

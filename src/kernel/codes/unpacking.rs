@@ -73,6 +73,50 @@ impl<'a> Table<'a> {
     }
 }
 
+/// A table of 1024 numbers whose second half is the first one backwards, with the other sign: whole multiples, of at most
+/// seven bits and a sign, of a power of two. So it fits in eight registers of 64 bytes.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(in crate::kernel) struct Mirrored {
+    half: [i8; Self::HALF],
+    unit: f32,
+    whole: Table<'static>,
+}
+
+impl Mirrored {
+    pub(in crate::kernel) const HALF: usize = 512;
+
+    /// If the table is such a one.
+    pub(super) fn new(table: &'static [f32]) -> Option<Self> {
+        let is_mirrored = table.len() == 2 * Self::HALF && table.iter().zip(table.iter().rev()).all(|(a, b)| *a == -b);
+        let max = table.iter().fold(0.0_f32, |max, number| max.max(number.abs()));
+        let unit = (-8..=8).map(|exponent| f32::exp2(exponent as f32)).find(|unit| max / unit <= 127.0)?;
+        let numbers = table.iter().map(|number| number / unit);
+        if !is_mirrored || numbers.clone().any(|number| number.fract() != 0.0) {
+            return None;
+        }
+        let mut half = [0; Self::HALF];
+        for (half, number) in half.iter_mut().zip(numbers) {
+            *half = number as i8;
+        }
+        Some(Self { half, unit, whole: Table::new(table) })
+    }
+
+    /// The first half, in units.
+    pub(in crate::kernel) fn half(&self) -> &[i8; Self::HALF] {
+        &self.half
+    }
+
+    pub(in crate::kernel) fn unit(&self) -> f32 {
+        self.unit
+    }
+
+    /// All of it.
+    pub(in crate::kernel) fn whole(&self) -> Table<'static> {
+        self.whole
+    }
+}
+
 /// Sixteen numbers, without an instruction for it.
 #[inline(always)]
 pub(in crate::kernel) fn unpack(unpacking: &Unpacking, bytes: &[u8; 16]) -> [u32; PANEL_WIDTH] {
