@@ -1,6 +1,7 @@
 //! The error of codes of each width.
 
 use super::Level;
+use crate::factors::TRELLIS_DISTORTION;
 
 /// Mean squared errors of the Lloyd–Max quantizers of 1 to 8 bits for a unit Gaussian.
 const LLOYD_MAX: [f64; Level::MAX_WIDTH as usize] = [
@@ -14,9 +15,6 @@ const LLOYD_MAX: [f64; Level::MAX_WIDTH as usize] = [
     4.118_508e-5,
 ];
 
-/// Mean squared errors of the trellis for steps of 1 to 4 bits, on Gaussian samples that it was not trained on.
-const TRELLIS: [f64; Level::MAX_TRELLIS_WIDTH as usize] = [0.291, 0.092, 0.0272, 0.0083];
-
 /// The mean squared error of codes of 0, 1, … 8 bits, as a share of the variance of what is coded.
 pub(super) type Distortions = [f64; Level::MAX_WIDTH as usize + 1];
 
@@ -24,7 +22,7 @@ pub(super) type Distortions = [f64; Level::MAX_WIDTH as usize + 1];
 pub(super) fn distortions(level: Level) -> Distortions {
     std::array::from_fn(|width| match (level, width) {
         (_, 0) => 1.0,
-        (Level::Trellis, width) if width <= TRELLIS.len() => TRELLIS[width - 1],
+        (Level::Trellis, width) if width <= TRELLIS_DISTORTION.len() => TRELLIS_DISTORTION[width - 1],
         (_, width) => LLOYD_MAX[width - 1],
     })
 }

@@ -53,8 +53,9 @@ pub(super) struct TrellisEncoder {
     choices: Vec<u8>,
     /// What each value promises of the bits that a circle begins and ends with.
     promises: Vec<f32>,
-    /// The bits of each step.
+    /// The bits of each step, and what it stands for.
     bits: Vec<u8>,
+    values: Vec<f32>,
 }
 
 /// What is to be coded.
@@ -88,7 +89,13 @@ fn reach<'a>(widths: impl Iterator<Item = &'a u8>) -> usize {
 impl TrellisEncoder {
     pub(super) fn new() -> Self {
         let costs = || vec![0.0; WINDOWS];
-        Self { costs: costs(), least: costs(), choices: Vec::new(), promises: Vec::new(), bits: Vec::new() }
+        let (choices, promises, bits, values) = Default::default();
+        Self { costs: costs(), least: costs(), choices, promises, bits, values }
+    }
+
+    /// What the steps stand for of the row that was coded last.
+    pub(super) fn values(&self) -> &[f32] {
+        &self.values
     }
 
     /// Writes the bits of a walk of little Σ weight · (target − value)² into a row, from bit `start` on, where there are zeros.
@@ -177,11 +184,13 @@ impl TrellisEncoder {
     /// The bits of all steps, by the choices at each, from the window behind the last one.
     fn trace_back(&mut self, steps: Steps<'_>, mut window: usize) {
         self.bits.resize(steps.len(), 0);
+        self.values.resize(steps.len(), 0.0);
         let mut end = self.choices.len();
-        for (step, bits) in self.bits.iter_mut().enumerate().rev() {
+        for (step, (bits, value)) in self.bits.iter_mut().zip(&mut self.values).enumerate().rev() {
             let kept = steps.kept(step);
             end -= kept;
             *bits = (window / kept) as u8;
+            *value = Level::Trellis.codebook(steps.widths[step])[window];
             window = window % kept << steps.widths[step] | usize::from(self.choices[end + window % kept]);
         }
     }

@@ -55,52 +55,59 @@ fn weighted_steps(rng: &mut ChaCha8Rng, len: usize) -> (Vec<f32>, Vec<f32>) {
     (normal(rng, len), (0..len).map(|_| rng.random_range(0.2..1.0)).collect())
 }
 
-/// Against all strings of as many bits as the row has. Rows are longer than these; the shorter, the worse.
+/// The error of the best circle there is, by a pass for each value of the bits that it begins and ends with.
+fn least_cost(encoder: &mut TrellisEncoder, steps: Steps<'_>) -> f64 {
+    (0..steps.kept(0)).map(|kept| encoder.walk(steps, kept).0).fold(f64::INFINITY, f64::min)
+}
+
+/// What the cost of a walk can be off by: it is a sum in `f32`.
+fn rounding(steps: Steps<'_>) -> f64 {
+    1.0 + 4.0 * f64::from(f32::EPSILON) * steps.len() as f64
+}
+
+/// Against all strings of as many bits as a row has, which is fewer than those of real rows.
 #[test]
-fn tiny_circles_are_close_to_the_best_there_are() {
+fn passes_find_the_best_circle_there_is() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut encoder = TrellisEncoder::new();
     let rows: [&[u8]; 6] = [&[1; 13], &[2; 6], &[3; 4], &[4; 3], &[4, 3, 2, 1, 1, 1], &[2, 2, 2, 2, 1, 1, 1, 1]];
     for widths in rows {
         let num_bits: usize = widths.iter().map(|&width| usize::from(width)).sum();
-        let (mut best_of_all, mut reached) = (0.0, 0.0);
-        for _ in 0..20 {
+        for _ in 0..10 {
             let (targets, weights) = weighted_steps(&mut rng, widths.len());
             let steps = Steps { targets: &targets, weights: &weights, widths };
             let all = (0..1_usize << num_bits).map(|bits| {
                 let bits: Vec<u8> = (0..num_bits).map(|i| (bits >> i & 1) as u8).collect();
                 cost(steps, &values(&bits, widths))
             });
-            let best = all.fold(f64::INFINITY, f64::min);
-            let actual = cost(steps, &values(&coded(&mut encoder, steps, 3), widths));
-            assert!(actual >= best, "{widths:?}: {actual} is less than the best, {best}");
-            best_of_all += best;
-            reached += actual;
+            let expected = all.fold(f64::INFINITY, f64::min);
+            let least = least_cost(&mut encoder, steps);
+            let (low, high) = (expected / rounding(steps), expected * rounding(steps));
+            assert!((low..=high).contains(&least), "{widths:?}: {least}, expected {expected}");
+            let coded = cost(steps, &values(&coded(&mut encoder, steps, 3), widths));
+            assert!(coded >= expected, "{widths:?}: {coded} is less than the least, {expected}");
         }
-        assert!(reached <= 1.05 * best_of_all, "{widths:?}: {} of the least error", reached / best_of_all);
     }
 }
 
-/// Against a pass for each value of the bits that a circle begins and ends with.
+/// The few passes of an encoder against all of them.
 #[test]
 fn circles_are_close_to_the_best_there_are() {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let mut encoder = TrellisEncoder::new();
     let rows = [vec![1_u8; 32], vec![2; 16], vec![4; 8], [[4; 3], [3; 3], [2; 3], [1; 3]].concat(), vec![1; 70]];
     for widths in rows {
-        let (mut best_of_all, mut reached) = (0.0, 0.0);
+        let (mut expected, mut actual) = (0.0, 0.0);
         for _ in 0..10 {
             let (targets, weights) = weighted_steps(&mut rng, widths.len());
             let steps = Steps { targets: &targets, weights: &weights, widths: &widths };
-            let best = (0..steps.kept(0)).map(|kept| encoder.walk(steps, kept).0).fold(f64::INFINITY, f64::min);
-            let actual = cost(steps, &values(&coded(&mut encoder, steps, 0), &widths));
-            // The costs of walks are sums in f32.
-            let rounding = 1.0 + f64::from(f32::EPSILON) * widths.len() as f64;
-            assert!(actual * rounding >= best, "{widths:?}: {actual} is less than the best, {best}");
-            best_of_all += best;
-            reached += actual;
+            let least = least_cost(&mut encoder, steps);
+            let coded = cost(steps, &values(&coded(&mut encoder, steps, 0), &widths));
+            assert!(coded * rounding(steps) >= least, "{widths:?}: {coded} is less than the least, {least}");
+            expected += least;
+            actual += coded;
         }
-        assert!(reached <= 1.03 * best_of_all, "{widths:?}: {} of the least error", reached / best_of_all);
+        assert!(actual <= 1.03 * expected, "{widths:?}: {} of the least error", actual / expected);
     }
 }
 
@@ -142,6 +149,7 @@ fn the_reference_decodes_what_was_coded() {
     let mut row = Array1::from_elem(rank, f32::NAN);
     factors.decode(0, row.view_mut());
     assert_eq!(row.as_slice().map(|row| &row[3..]), Some(expected.as_slice()));
+    assert_eq!(encoder.values(), expected);
 }
 
 #[test]
