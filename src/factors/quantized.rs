@@ -20,7 +20,6 @@ use ndarray::{Array1, Array2, ArrayViewMut1, Axis};
 pub(crate) use bits::{read_bits, write_bits};
 pub(crate) use group::{CodeGroup, Run};
 pub use level::Level;
-use lloyd_max::lloyd_max;
 pub(crate) use places::{BLOCK_ROWS, RowGroupIds, RowPlaces, SharedBytes};
 pub(crate) use rotation::{BasisCode, CodedBasis, Rotation};
 pub(crate) use row_scales::RowScales;
