@@ -5,7 +5,7 @@ use std::ops::Range;
 use half::f16;
 use ndarray::{Array2, ArrayView2, Axis};
 
-use super::{Level, table::Table};
+use super::{Level, table::Table, trellis::TrellisEncoder};
 use crate::{
     Result,
     factors::{CodeGroup, write_bits},
@@ -137,8 +137,15 @@ struct Coder<'a> {
     scales: Vec<f32>,
     /// Between which numbers which code is the nearest, for each run that is no trellis.
     thresholds: Vec<Vec<f32>>,
-    /// The coordinates of a row of norm 1, and what their codes stand for.
+    /// The first of the codes that are steps of the trellis, if any are.
+    first_step: Option<usize>,
+    trellis: TrellisEncoder,
+    /// The width of each code, and what the square of an error in it is multiplied with.
+    widths: Vec<u8>,
+    squares: Vec<f32>,
+    /// The coordinates of a row of norm 1, in units of their scales, and what their codes stand for.
     coordinates: Vec<f32>,
+    targets: Vec<f32>,
     values: Vec<f32>,
 }
 
@@ -149,27 +156,45 @@ impl<'a> Coder<'a> {
             let levels = if run.is_trellis { &[] } else { Level::Scalar.codebook(run.width) };
             levels.windows(2).map(|pair| f32::midpoint(pair[0], pair[1])).collect()
         });
-        let thresholds = thresholds.collect();
+        let is_step = group.runs.iter().flat_map(|run| std::iter::repeat_n(run.is_trellis, run.count));
         let zeros = || vec![0.0; scales.len()];
-        Self { group, thresholds, coordinates: zeros(), values: zeros(), scales }
+        Self {
+            group,
+            thresholds: thresholds.collect(),
+            first_step: is_step.into_iter().position(|is_step| is_step),
+            trellis: TrellisEncoder::new(),
+            widths: group.order.iter().map(|&direction| group.widths[direction as usize]).collect(),
+            squares: scales.iter().map(|scale| scale * scale).collect(),
+            coordinates: zeros(),
+            targets: zeros(),
+            values: zeros(),
+            scales,
+        }
     }
 
     /// Into bytes that are zeros.
     fn code(&mut self, coordinates: &[f32], norm: f64, bytes: &mut [u8]) {
-        let scaled = |coordinate: f32| if norm > 0.0 { (f64::from(coordinate) / norm) as f32 } else { 0.0 };
-        self.coordinates.iter_mut().zip(coordinates).for_each(|(to, &from)| *to = scaled(from));
+        for (code, &coordinate) in coordinates.iter().enumerate() {
+            let scale = self.scales[code];
+            self.coordinates[code] = if norm > 0.0 { (f64::from(coordinate) / norm) as f32 } else { 0.0 };
+            self.targets[code] = if scale > 0.0 { self.coordinates[code] / scale } else { 0.0 };
+        }
         let (mut code, mut start) = (0, 0);
-        for (run, thresholds) in self.group.runs.iter().zip(&self.thresholds) {
+        for (run, thresholds) in self.group.runs.iter().zip(&self.thresholds).take_while(|(run, _)| !run.is_trellis) {
             let (width, levels) = (usize::from(run.width), Level::Scalar.codebook(run.width));
             for code in code..code + run.count {
-                let (target, scale) = (self.coordinates[code], self.scales[code]);
-                let target = if scale > 0.0 { target / scale } else { 0.0 };
-                let number = thresholds.partition_point(|&threshold| threshold < target);
+                let number = thresholds.partition_point(|&threshold| threshold < self.targets[code]);
                 write_bits(bytes, start, width, number as u32);
-                self.values[code] = levels[number] * scale;
+                self.values[code] = levels[number] * self.scales[code];
                 start += width;
             }
             code += run.count;
+        }
+        if let Some(first) = self.first_step {
+            let (targets, squares) = (&self.targets[first..], &self.squares[first..]);
+            self.trellis.encode(targets, squares, &self.widths[first..], bytes, start);
+            let steps = self.values[first..].iter_mut().zip(&self.scales[first..]).zip(self.trellis.values());
+            steps.for_each(|((value, scale), level)| *value = level * scale);
         }
     }
 
