@@ -26,7 +26,8 @@ pub(crate) fn trellis() -> String {
     });
     format!(
         "//! What the windows of the trellis stand for, made by `cargo run --release --example codebooks -- --make trellis`.\n\n\
-         /// For steps of 1, 2, 3 and 4 bits, in 32nds, the windows whose newest bit is 0, in order; the others mirror them.\n\
+         /// For steps of 1, 2, 3 and 4 bits, in 32nds, the windows whose newest bit is 0, in order; the others mirror
+         /// them.\n\
          #[rustfmt::skip]\npub(super) const HALVES: [[i8; 512]; 4] = [\n{halves}\n];"
     )
 }

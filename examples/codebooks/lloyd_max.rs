@@ -43,8 +43,8 @@ fn first_guess(half: usize) -> Vec<f64> {
     (0..half).map(|i| 3_f64.sqrt() * quantile((i as f64 + 0.5) / (2 * half) as f64)).collect()
 }
 
-/// The positive levels less their means, divided by the derivatives of that: they are in three diagonals, as the edges of a cell
-/// depend on its own level and those beside it.
+/// The positive levels less their means, divided by the derivatives of that: they are in three diagonals, as the edges
+/// of a cell depend on its own level and those beside it.
 fn newton_step(levels: &[f64]) -> Vec<f64> {
     let len = levels.len();
     let edge = |i: usize| match i {

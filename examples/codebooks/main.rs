@@ -1,6 +1,7 @@
 //! Makes and measures what the codes of quantized tables stand for: levels of scalar quantizers, values of the trellis.
 //!
-//! - Without arguments it measures the tables of the crate on fresh Gaussian samples: `cargo run --release --example codebooks`.
+//! - Without arguments it measures the tables of the crate on fresh Gaussian samples: `cargo run --release --example
+//! codebooks`.
 //! - It made these tables, too: `cargo run --release --example codebooks -- --make trellis`.
 #![allow(clippy::print_stdout)] // What an example has to say goes to the standard output.
 
@@ -18,8 +19,8 @@ use viterbi::Viterbi;
 
 /// Make and measure the tables that codes are looked up in
 ///
-/// Without arguments the shipped tables are measured on samples of a unit Gaussian that they were not made from, and those of
-/// the scalar codes are made again and compared.
+/// Without arguments the shipped tables are measured on samples of a unit Gaussian that they were not made from, and
+/// those of the scalar codes are made again and compared.
 #[derive(Debug, Parser)]
 #[command(name = "codebooks", max_term_width = 100)]
 struct Arguments {

@@ -1,5 +1,5 @@
-//! Values of the windows of a trellis, from Gaussian samples: Lloyd's iteration (Linde, Buzo & Gray 1980) where the nearest value is
-//! that of the cheapest walk.
+//! Values of the windows of a trellis, from Gaussian samples: Lloyd's iteration (Linde, Buzo & Gray 1980) where the
+//! nearest value is that of the cheapest walk.
 
 use rand::{SeedableRng, rngs::ChaCha8Rng, seq::SliceRandom};
 use rand_distr::{Distribution, StandardNormal};
@@ -20,8 +20,8 @@ const SEED: u64 = 1;
 
 /// The values of all windows in multiples of 1/[`PARTS`], for steps of `width` bits.
 ///
-/// A window whose bits are all the others has the value with the other sign: the walks of a sequence and of its mirror image mirror
-/// each other, so that nothing is lost, and each value is the mean of twice as many samples.
+/// A window whose bits are all the others has the value with the other sign: the walks of a sequence and of its mirror
+/// image mirror each other, so that nothing is lost, and each value is the mean of twice as many samples.
 pub(crate) fn values(width: u8) -> Vec<i8> {
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
     let samples = Samples::new(SEED + 1).take(SAMPLES_PER_WINDOW * WINDOWS);
@@ -32,7 +32,8 @@ pub(crate) fn values(width: u8) -> Vec<i8> {
             sums[window].0 += f64::from(sample);
             sums[window].1 += 1;
         });
-        // Noise that becomes less and less leads out of poor local minima (stochastic relaxation, Zeger, Vaisey & Gersho 1992).
+        // Noise that becomes less and less leads out of poor local minima (stochastic relaxation, Zeger, Vaisey &
+        // Gersho 1992).
         let deviation = (error / samples.len() as f64).sqrt() as f32;
         let noise = NOISE * deviation * (1.0 - round as f32 / NOISY_ROUNDS as f32).max(0.0);
         for window in 0..WINDOWS / 2 {
@@ -46,8 +47,8 @@ pub(crate) fn values(width: u8) -> Vec<i8> {
     values.iter().map(|value| (value * PARTS).round() as i8).collect()
 }
 
-/// The steps that go on from the same window have values of all sizes: one of each of 2ʷ equal parts of the density, in random
-/// order.
+/// The steps that go on from the same window have values of all sizes: one of each of 2ʷ equal parts of the density, in
+/// random order.
 fn first_guess(width: u8, rng: &mut ChaCha8Rng) -> Vec<f32> {
     const SAMPLES_PER_VALUE: usize = 64;
     let mut sorted: Vec<f32> = (0..SAMPLES_PER_VALUE * WINDOWS).map(|_| normal(rng)).collect();

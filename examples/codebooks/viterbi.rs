@@ -2,7 +2,8 @@
 //!
 //! A window is the last bits of a walk, its newest bit the highest. A step shifts out as many bits as it brings in.
 
-/// Steps of a part of the samples that has a walk of its own: long beside a window, so that the free ends do not matter.
+/// Steps of a part of the samples that has a walk of its own: long beside a window, so that the free ends do not
+/// matter.
 const PART: usize = 4096;
 /// Steps after which the least cost is taken off all of them, so that they stay as exact as their differences need.
 const STEPS_BETWEEN: usize = 64;
@@ -14,7 +15,8 @@ pub(crate) struct Viterbi<'a> {
     values: &'a [f32],
     /// Of the cheapest walk to each window.
     costs: Vec<f32>,
-    /// Of the cheapest walk to any of the windows that differ in the bits which are shifted out next, step by step, and these bits.
+    /// Of the cheapest walk to any of the windows that differ in the bits which are shifted out next, step by step, and
+    /// these bits.
     least: Vec<f32>,
     choices: Vec<u8>,
 }
@@ -55,7 +57,7 @@ impl<'a> Viterbi<'a> {
                 error += f64::from(sample - self.values[window]).powi(2);
                 visit(sample, window);
                 let stayed = window % kept;
-                window = stayed << self.width | usize::from(choices[stayed]);
+                window = (stayed << self.width) | usize::from(choices[stayed]);
             }
         }
         error
