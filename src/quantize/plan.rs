@@ -23,10 +23,11 @@ const GROUPS: [usize; 9] = [1, 2, 4, 6, 8, 10, 12, 14, 16];
 /// Groups are chosen once, so that more bytes never mean other groups with more error: by what is to be expected of them in so many
 /// times fewer bytes than `f32`.
 const REFERENCE_RATIO: f64 = 16.0;
-/// More groups, which follow weights more closely than the error they are chosen by can tell, are preferred if it is this little larger.
+/// More groups in the same order, which follow weights more closely than the error they are chosen by can tell, are preferred if it is
+/// this little larger.
 const NEARLY_THE_SAME: f64 = 1.003;
-/// The exponent of the plain error beside the weighted one where groups are chosen: weights are never quite those of the use.
-const PLAIN_EXPONENT: f64 = 0.25;
+/// The exponent of the plain error beside the weighted one where the order of rows is chosen: weights are never quite those of the use.
+const PLAIN_EXPONENT: f64 = 0.5;
 
 /// Orthonormal directions that coordinates can be measured in, and what the table is like in them.
 pub(super) struct Rotated {
@@ -126,33 +127,39 @@ impl Options {
     /// Which groups are the best, and of which strata they are.
     fn grouping(&self) -> Result<(usize, Grouping)> {
         let [vocab_size, dim] = self.planner.shape;
-        let all = (0..self.planner.strata.len())
-            .flat_map(|strata| self.planner.groupings(strata).into_iter().map(move |grouping| (strata, grouping)));
         let mut bytes = (4.0 * vocab_size as f64 * dim as f64 / REFERENCE_RATIO) as usize;
-        let mut scores: Vec<(f64, usize, Grouping)> = Vec::new();
-        let all: Vec<(usize, Grouping)> = all.collect();
-        // Small tables do not fit into so few bytes.
-        while scores.is_empty() {
-            for (strata, grouping) in &all {
-                let choices = (0..self.planner.rotated.len()).map(|rotation| {
-                    let choices = self.choices(rotation, *strata, grouping);
-                    choices[choices.len() / 2].clone()
-                });
-                for choice in choices {
-                    if let Some(plan) = self.problem(&choice)?.plan(bytes) {
-                        let errors = self.relative_errors(&plan);
-                        scores.push((errors.weighted * errors.plain.powf(PLAIN_EXPONENT), *strata, grouping.clone()));
-                    }
+        loop {
+            let mut best: Option<(f64, usize, Grouping)> = None;
+            for strata in 0..self.planner.strata.len() {
+                let Some((errors, grouping)) = self.grouping_of(strata, bytes)? else { continue };
+                let score = errors.weighted * errors.plain.powf(PLAIN_EXPONENT);
+                if best.as_ref().is_none_or(|best| score < best.0) {
+                    best = Some((score, strata, grouping));
                 }
             }
+            if let Some((_, strata, grouping)) = best {
+                return Ok((strata, grouping));
+            }
+            // Small tables do not fit into so few bytes.
             bytes = bytes.max(1).saturating_mul(2);
         }
-        let least = scores.iter().map(|(score, ..)| *score).fold(f64::INFINITY, f64::min);
-        scores.retain(|(score, ..)| *score <= least * NEARLY_THE_SAME);
-        let most = scores
-            .into_iter()
-            .max_by(|a, b| a.2.strata.len().cmp(&b.2.strata.len()).then(b.0.total_cmp(&a.0)).then(b.1.cmp(&a.1)));
-        Ok(most.map_or_else(|| all[0].clone(), |(_, strata, grouping)| (strata, grouping)))
+    }
+
+    /// The best groups of rows in an order, within so many bytes, and the errors that are to be expected of them.
+    fn grouping_of(&self, strata: usize, bytes: usize) -> Result<Option<(Energy, Grouping)>> {
+        let mut tried: Vec<(Energy, Grouping)> = Vec::new();
+        for grouping in self.planner.groupings(strata) {
+            for rotation in 0..self.planner.rotated.len() {
+                let choices = self.choices(rotation, strata, &grouping);
+                let typical = &choices[choices.len() / 2];
+                if let Some(plan) = self.problem(typical)?.plan(bytes) {
+                    tried.push((self.relative_errors(&plan), grouping.clone()));
+                }
+            }
+        }
+        let least = tried.iter().map(|(errors, _)| errors.weighted).fold(f64::INFINITY, f64::min);
+        let nearly = tried.into_iter().filter(|(errors, _)| errors.weighted <= least * NEARLY_THE_SAME);
+        Ok(nearly.max_by_key(|(_, grouping)| grouping.strata.len()))
     }
 
     /// The stored directions in codes of so many bits.
