@@ -22,7 +22,7 @@
 //! circles, those of 50 bits 5 to 11 %, those of 100 bits 1 to 5 %; with these passes none has 1 % more.
 //!
 //! Measured and not taken: circles of one bit a step, with the other bits of a step as a plain code beside them. In tables of
-//! the same size they err 3, 5 and 6 % less for steps of 2, 3 and 4 bits, and would serve wider steps too: of 5 bits, with 40 %
+//! the same size they err 2, 3 and 4 % less for steps of 2, 3 and 4 bits, and would serve wider steps too: of 5 bits, with 40 %
 //! less error than scalar codes. But each step reads bits in two places. Windows of 12 bits err 2 to 4 % less; their
 //! tables are four times as large, and rows take four times as long to code.
 
