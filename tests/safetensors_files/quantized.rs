@@ -2,9 +2,10 @@
 
 use factorized_embedding::{
     Error, QuantizedFactors,
-    io::safetensors::{load_block_factors, load_factors, load_quantized, save_quantized},
+    io::safetensors::{load_block_factors, load_factors, load_quantized, load_table, save_quantized},
+    quantize::{Budget, Level, Quantizer, RotationChoice, RowScale},
 };
-use ndarray::Axis;
+use ndarray::{Axis, s};
 
 use crate::{
     quantized_reader::decode,
@@ -44,6 +45,38 @@ fn the_golden_file_is_what_the_page_says() {
     let factors = load_quantized(GOLDEN).expect("a file of version 1");
     assert_eq!([factors.vocab_size(), factors.rank(), factors.dim(), factors.num_groups()], [70, 11, 13, 4]);
     assert_by_the_page("the golden file", &factors, &golden_bytes());
+}
+
+#[test]
+fn quantized_tables_come_back_within_their_budget() {
+    let glove =
+        load_table("examples/data/glove50-top10k-f16.safetensors", "weight").expect("the table of the repository");
+    let folder = Folder::new();
+    let path = folder.path("factors.safetensors");
+    for ratio in [4.0, 16.0] {
+        for level in [Level::Scalar, Level::Trellis] {
+            for (vocab_size, row_scale, rotation) in [
+                (1000, RowScale::Never, RotationChoice::Svd),
+                (1003, RowScale::Always, RotationChoice::Hadamard),
+                (1, RowScale::Automatic, RotationChoice::Automatic),
+            ] {
+                let what = format!("{ratio}×, {level:?}, {vocab_size} rows");
+                let rows = glove.to_array().slice_move(s![..vocab_size, ..]);
+                // A row alone is smaller than any file.
+                let bytes = (4.0 * rows.len() as f64 / ratio) as usize + if vocab_size == 1 { 2000 } else { 0 };
+                let quantizer = Quantizer::new(Budget::Bytes(bytes)).with_level(level).with_row_scale(row_scale);
+                let factors = quantizer.with_rotation(rotation).quantize(rows.view()).expect("a finite table").factors;
+                save_quantized(&path, &factors).expect("a writable folder");
+                let file = std::fs::read(&path).expect("the file that was just saved");
+                assert!(file.len() <= bytes, "{what}: {} of {bytes} bytes", file.len());
+                let loaded = load_quantized(&path).expect("the file that was just saved");
+                assert_eq!(loaded, factors, "{what}");
+                if factors.rank() <= vocab_size {
+                    assert_by_the_page(&what, &loaded, &file);
+                }
+            }
+        }
+    }
 }
 
 #[test]
