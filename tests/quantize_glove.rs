@@ -53,11 +53,11 @@ impl Glove {
             rows
         };
         let nearest = layer.nearest((unit(1) - unit(0) + unit(2)).view(), 4).expect("nearest words");
-        let is_right = |(&[a, b, c, d], nearest): &(&[TokenId; 4], ndarray::ArrayView1<'_, TokenId>)| {
-            nearest.iter().find(|&&id| ![a, b, c].contains(&id)) == Some(&d)
-        };
-        let right = self.questions.iter().zip(nearest.ids.rows()).filter(is_right).count();
-        right as f64 / self.questions.len() as f64
+        let right = self.questions.iter().zip(nearest.ids.rows()).filter(|([a, b, c, d], nearest)| {
+            let answer = nearest.iter().find(|id| ![a, b, c].contains(id));
+            answer == Some(d)
+        });
+        right.count() as f64 / self.questions.len() as f64
     }
 
     /// Four groups, no scales of rows, frequencies to a power.

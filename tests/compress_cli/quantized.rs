@@ -22,7 +22,7 @@ fn no_file_of_codes_is_larger_than_its_budget() {
         assert_eq!(printed(&text, "file").replace(',', ""), format!("{size} bytes"));
         assert_contains(
             &text,
-            &["method                 quantized", "Measured on the saved file", "Where the bits went"],
+            &["method                   quantized", "Measured on the saved file", "Where the bits went"],
         );
         let layer = QuantizedEmbedding::new(load_quantized(files.path("out")).expect("a valid file"));
         assert_eq!((layer.vocab_size(), layer.dim()), (VOCAB_SIZE, DIM));
