@@ -57,6 +57,34 @@
 //! tokens are used far more often than others, say so with [`RowWeights`]: [`TruncatedSvd`] then keeps the rows that matter.
 //! [`evaluate::Evaluator`] tells what was lost.
 //!
+//! # Fewer bits instead of fewer directions
+//!
+//! Where bytes are what counts, keep all directions and spend fewer bits on each: [`quantize::Quantizer`] rotates a table into
+//! its singular directions and gives every direction of every group of rows as many bits as its variance deserves. At an
+//! eighth of the bytes hardly anything is lost, where an SVD truncated to an eighth loses most of the table.
+//! [`QuantizedEmbedding`] looks rows up, pools and scores them from the codes as they stand, in memory or in a mapped file.
+//!
+//! ```
+//! # #[cfg(all(feature = "decompose", feature = "safetensors"))]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use factorized_embedding::{Embedding, QuantizedEmbedding, io::safetensors, quantize::Quantizer};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let output = folder.path().join("glove.safetensors");
+//! let table = safetensors::load_table("examples/data/glove50-top10k-f16.safetensors", "weight")?;
+//! let quantization = Quantizer::balanced().quantize(table.to_array().view())?;
+//! safetensors::save_quantized(&output, &quantization.factors)?;
+//!
+//! let embedding = QuantizedEmbedding::new(safetensors::load_quantized(&output)?);
+//! let vectors = embedding.lookup(&[17, 4, 9_999])?;
+//! # assert!(8 * std::fs::metadata(&output)?.len() <= 4 * 10_000 * 50);
+//! # assert_eq!(vectors.shape(), [3, 50]);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(all(feature = "decompose", feature = "safetensors")))]
+//! # fn main() {}
+//! ```
+//!
 //! # Which decomposition
 //!
 //! | method | for | reads the table | operations |
@@ -80,6 +108,8 @@
 //! - **rank space**: where rows of U live, before they are projected by diag(D) · V.
 //! - **group**: rows of a table that share factors of their own, and a rank of their own: see [`BlockFactors`].
 //! - **energy**: Σ σ², the squared Frobenius norm.
+//! - **code**: the bits that stand for a coordinate of a row; **width**: how many they are, 0 for a direction that a group of
+//!   rows goes without; **level**: how codes are made, [each by itself or as a trellis](quantize::Level).
 //! - **padding id**: an id that stands for no token: see [`Embedding`](Embedding#padding).
 //!
 //! # Conventions
@@ -107,12 +137,12 @@
 //!
 //! All but `npy` are on by default; without them the layers are still whole.
 //!
-//! - `decompose`: all [decompositions](#which-decomposition) and new rows for a grown vocabulary
+//! - `decompose`: all [decompositions](#which-decomposition), [`quantize::Quantizer`] and new rows for a grown vocabulary
 //!   ([`FactorizedEmbedding::append_rows`], [`FactorizedEmbedding::append_random_rows`]), through `faer`.
 //! - `rayon`: large lookups, bags and products on all threads of the current `rayon` pool (of the global one, or of the one
 //!   whose `install` calls). Numbers do not depend on how many there are. What stays on one thread: maxima of bags (but for
 //!   the rows of a tile), soft lookups up to 64 columns in rank space, and reading tables that are not row-major in memory.
-//! - `safetensors`: [`io::safetensors`], memory-mapped tables, tables read in blocks, and files of factors.
+//! - `safetensors`: [`io::safetensors`], memory-mapped tables, tables read in blocks, and files of factors and of codes.
 //! - `npy`: [`io::npy`], tables in files of NumPy, read in blocks.
 // The page links to what features bring.
 #![cfg_attr(
