@@ -19,6 +19,8 @@ mod row_scales;
 #[cfg(feature = "decompose")]
 mod settings;
 #[cfg(feature = "decompose")]
+mod spread;
+#[cfg(feature = "decompose")]
 mod strata;
 #[cfg(feature = "decompose")]
 mod table;

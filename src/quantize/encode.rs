@@ -34,7 +34,7 @@ pub(super) struct Codes {
 }
 
 /// From a row to its coordinates in the directions of a group, in the order of their codes \[dim, codes\].
-type Projection = Array2<f32>;
+pub(super) type Projection = Array2<f32>;
 
 /// What a block of rows gives.
 struct Part {
@@ -50,7 +50,7 @@ impl Coding<'_> {
     /// # Errors
     /// Those of the source, and [`NoConvergence`](crate::Error::NoConvergence).
     pub(super) fn encode(&self, table: &mut Table<'_>) -> Result<Codes> {
-        let projections = self.groups.iter().map(|group| self.projection(group)).collect::<Result<Vec<_>>>()?;
+        let projections = self.projections()?;
         let weights = table.weights;
         let rank = self.directions.nrows();
         let mut bytes = Vec::new();
@@ -74,6 +74,40 @@ impl Coding<'_> {
             }
         }
         Ok(Codes { bytes, gains, scales })
+    }
+
+    /// # Errors
+    /// [`NoConvergence`](crate::Error::NoConvergence).
+    pub(super) fn projections(&self) -> Result<Vec<Projection>> {
+        self.groups.iter().map(|group| self.projection(group)).collect()
+    }
+
+    /// What a row is divided by.
+    pub(super) fn norm(&self, row: usize) -> f64 {
+        self.norms.map_or(1.0, |norms| norms[row])
+    }
+
+    /// Calls `work` with every group that codes anything and that any of the rows is in: its number, the group, which of the rows these
+    /// are, and their coordinates in the order of codes.
+    pub(super) fn for_each_group(
+        &self,
+        range: Range<usize>,
+        rows: ArrayView2<'_, f32>,
+        is_wanted: impl Fn(usize) -> bool,
+        projections: &[Projection],
+        mut work: impl FnMut(usize, &CodeGroup, &[usize], ArrayView2<'_, f32>),
+    ) {
+        for (number, (group, projection)) in self.groups.iter().zip(projections).enumerate() {
+            let is_member = |&row: &usize| {
+                let id = range.start + row;
+                usize::from(self.group_of[id]) == number && is_wanted(id)
+            };
+            let members: Vec<usize> = (0..rows.nrows()).filter(is_member).collect();
+            if !group.order.is_empty() && !members.is_empty() {
+                let coordinates = linalg::product(rows.select(Axis(0), &members).view(), projection.view());
+                work(number, group, &members, coordinates.view());
+            }
+        }
     }
 
     fn no_sums(&self) -> Vec<Vec<(f64, f64)>> {
@@ -110,22 +144,23 @@ impl Coding<'_> {
             len += self.groups[usize::from(group)].row_bytes();
         }
         let mut part = Part { bytes: vec![0; len], sums: self.no_sums(), scales: vec![0.0; rows.nrows()] };
-        for (number, (group, projection)) in self.groups.iter().zip(projections).enumerate() {
-            let members: Vec<usize> = (0..rows.nrows()).filter(|&row| usize::from(group_of[row]) == number).collect();
-            if group.order.is_empty() || members.is_empty() {
-                continue;
-            }
-            let coordinates = linalg::product(rows.select(Axis(0), &members).view(), projection.view());
-            let mut coder = Coder::new(group);
-            for (&row, coordinates) in members.iter().zip(coordinates.rows()) {
-                let norm = self.norms.map_or(1.0, |norms| norms[range.start + row]);
-                let bytes = &mut part.bytes[starts[row]..][..group.row_bytes()];
-                coder.code(coordinates.as_slice().unwrap_or_default(), norm, bytes);
-                let (product, square) =
-                    coder.add_sums(weights[range.start + row] * norm * norm, &mut part.sums[number]);
-                part.scales[row] = if square > 0.0 { (norm * product / square).max(0.0) } else { norm };
-            }
-        }
+        let first = range.start;
+        self.for_each_group(
+            range,
+            rows,
+            |_| true,
+            projections,
+            |number, group, members, coordinates| {
+                let mut coder = Coder::new(group);
+                for (&row, coordinates) in members.iter().zip(coordinates.rows()) {
+                    let norm = self.norm(first + row);
+                    let bytes = &mut part.bytes[starts[row]..][..group.row_bytes()];
+                    coder.code(coordinates.as_slice().unwrap_or_default(), norm, bytes);
+                    let (product, square) = coder.add_sums(weights[first + row] * norm * norm, &mut part.sums[number]);
+                    part.scales[row] = if square > 0.0 { (norm * product / square).max(0.0) } else { norm };
+                }
+            },
+        );
         part
     }
 }

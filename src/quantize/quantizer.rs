@@ -34,7 +34,7 @@ use crate::{
 /// How many groups there are and of which sizes, whether they are ranges of ids, and how finely directions and scales of rows are coded,
 /// is what the least error is to be expected of. Results are the same for any number of threads.
 ///
-/// The table is read five times, block by block; what is held of it is a few numbers for each row, and the codes.
+/// The table is read six times, block by block; what is held of it is a few numbers for each row, and the codes.
 ///
 /// # Examples
 ///
@@ -255,7 +255,9 @@ impl Quantizer {
                 .collect()
         };
         let scales = stored_scales(&deviations, &Array2::ones(deviations.raw_dim()))?;
-        let coding = Coding { directions: &directions, groups: groups_with(&scales), group_of: &group_of, norms };
+        let mut coding = Coding { directions: &directions, groups: groups_with(&scales), group_of: &group_of, norms };
+        let deviations = deviations * coding.spreads(table)?;
+        coding.groups = groups_with(&stored_scales(&deviations, &Array2::ones(deviations.raw_dim()))?);
         let codes = coding.encode(table)?;
         let scales = stored_scales(&deviations, &codes.gains)?;
         let groups = groups_with(&scales);
