@@ -12,10 +12,10 @@ const WINDOWS: usize = 1 << WINDOW_BITS;
 /// Values are rounded to multiples of 1 / this.
 pub(crate) const PARTS: f32 = 32.0;
 const SAMPLES_PER_WINDOW: usize = 1000;
-const ROUNDS: u32 = 60;
+const ROUNDS: u32 = 160;
 /// Rounds with noise, and its deviation in the first of them, in units of the error that there is.
-const NOISY_ROUNDS: u32 = 40;
-const NOISE: f32 = 0.3;
+const NOISY_ROUNDS: u32 = 130;
+const NOISE: f32 = 0.4;
 const SEED: u64 = 1;
 
 /// The values of all windows in multiples of 1/[`PARTS`], for steps of `width` bits.
