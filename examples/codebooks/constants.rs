@@ -1,6 +1,6 @@
 //! Tables as constants in Rust.
 
-use std::thread;
+use std::{panic::resume_unwind, thread};
 
 use factorized_embedding::quantize::Level;
 
@@ -22,12 +22,14 @@ pub(crate) fn trellis() -> String {
     let halves = thread::scope(|scope| {
         let widths = 1..=Level::MAX_TRELLIS_WIDTH;
         let halves: Vec<_> = widths.map(|width| scope.spawn(move || half(width))).collect();
-        halves.into_iter().filter_map(|half| half.join().ok()).collect::<Vec<_>>().join("\n")
+        let halves = halves.into_iter().map(|half| half.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        halves.collect::<Vec<_>>().join("\n")
     });
     format!(
-        "//! What the windows of the trellis stand for, made by `cargo run --release --example codebooks -- --make trellis`.\n\n\
-         /// For steps of 1, 2, 3 and 4 bits, in 32nds, the windows whose newest bit is 0, in order; the others mirror
-         /// them.\n\
+        "//! What the windows of the trellis stand for, made by \
+         `cargo run --release --example codebooks -- --make trellis`.\n\n\
+         /// For steps of 1, 2, 3 and 4 bits, in 32nds, the windows whose newest bit is 0, in order; \
+         the others mirror them.\n\
          #[rustfmt::skip]\npub(super) const HALVES: [[i8; 512]; 4] = [\n{halves}\n];"
     )
 }

@@ -79,7 +79,7 @@ fn measure(len: usize) -> Result<(), String> {
         // Both are rounded to f32, and made without its arithmetic.
         let differs =
             |(&shipped, &made): (&f32, &f64)| (f64::from(shipped) - made).abs() > f64::from(f32::EPSILON) * made.abs();
-        if let Some(at) = shipped.iter().zip(&made).position(|pair| differs(pair)) {
+        if let Some(at) = shipped.iter().zip(&made).position(differs) {
             return Err(format!("level {at} of {width} bits is {}, expected {}", shipped[at], made[at]));
         }
     }
