@@ -17,11 +17,11 @@ mod support;
 use std::cell::OnceCell;
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
-use factorized_embedding::{Bags, Embedding, Factors, Pooling, Shape, TokenId};
-use ndarray::{Array2, Axis, s};
+use factorized_embedding::{Pooling, Shape};
+use ndarray::{Array2, Axis};
 
 use support::{
-    agreement::Expected,
+    bags::{Calls, Pooled},
     ids::Ids,
     tables::{Tables, indices},
     variants::Variant,
@@ -35,8 +35,6 @@ const SHAPES: [Shape; 3] = [
 /// Ids a bag, bags a call.
 const BAGS: [(usize, usize); 7] = [(2, 1024), (8, 1024), (20, 512), (64, 256), (256, 64), (1024, 16), (10_000, 2)];
 const MAX_BAGS: [(usize, usize); 1] = [(20, 128)];
-/// Bags of a call that are checked.
-const CHECKED: usize = 16;
 
 fn main() {
     support::run(|criterion| {
@@ -118,60 +116,4 @@ fn naive(group: &mut BenchmarkGroup<'_, WallTime>, tables: &Tables, calls: Calls
             sums.dot(tables.projection())
         });
     });
-}
-
-/// Calls of `count` bags of `len` ids from a stream.
-#[derive(Clone, Copy)]
-struct Calls<'a> {
-    stream: &'a [TokenId],
-    len: usize,
-    count: usize,
-    pooling: Pooling,
-}
-
-/// Call after call, pooled into the same array.
-struct Pooled<'a> {
-    embedding: &'a dyn Embedding,
-    calls: Calls<'a>,
-    per_call: std::iter::Cycle<std::slice::ChunksExact<'a, TokenId>>,
-    offsets: Vec<usize>,
-    out: Array2<f32>,
-}
-
-impl<'a> Pooled<'a> {
-    /// Calls, the first of which has been made and holds what the factors say.
-    fn checked(embedding: &'a dyn Embedding, factors: &Factors, calls: Calls<'a>) -> Self {
-        let mut pooled = Self {
-            embedding,
-            calls,
-            per_call: calls.stream.chunks_exact(calls.len * calls.count).cycle(),
-            offsets: (0..calls.count).map(|bag| bag * calls.len).collect(),
-            out: Array2::from_elem((calls.count, embedding.dim()), f32::NAN),
-        };
-        pooled.check(factors);
-        pooled
-    }
-
-    /// Pools the next bags; returns their ids.
-    fn next_call(&mut self) -> &'a [TokenId] {
-        let ids = self.per_call.next().expect("a stream of at least one call");
-        let bags = Bags::new(ids, &self.offsets, self.calls.pooling).expect("offsets within the ids");
-        self.embedding.bag_into(&bags, self.out.view_mut()).expect("ids of the vocabulary");
-        ids
-    }
-
-    /// Asserts that the next bags hold what the factors say.
-    fn check(&mut self, factors: &Factors) {
-        let ids = self.next_call();
-        assert!(self.out.iter().all(|number| number.is_finite()), "bags that were not written");
-        let bags = ids.chunks_exact(self.calls.len).take(CHECKED);
-        if self.calls.pooling == Pooling::Max {
-            for (bag, out) in bags.zip(self.out.rows()) {
-                Expected::maxima(factors, bag).assert_agrees(out.insert_axis(Axis(0)));
-            }
-        } else {
-            let checked = CHECKED.min(self.calls.count);
-            Expected::sums(factors, bags).assert_agrees(self.out.slice(s![..checked, ..]));
-        }
-    }
 }

@@ -25,25 +25,38 @@ impl Expected {
         }
     }
 
+    /// The same with the bias in every row so many times, if there is one.
+    fn with_bias(mut self, factors: &Factors, times: &Array1<f64>) -> Self {
+        if let Some(bias) = factors.bias() {
+            let bias = times.view().insert_axis(Axis(1)).dot(&bias.mapv(f64::from).insert_axis(Axis(0)));
+            self.magnitudes += &bias.abs();
+            self.values += &bias;
+        }
+        self
+    }
+
     /// The rows of ids.
     pub(crate) fn rows(factors: &Factors, ids: &[TokenId]) -> Self {
         let rows = select(factors.u().view(), ids);
-        Self::projected(factors, &rows, &rows.abs(), 1)
+        Self::projected(factors, &rows, &rows.abs(), 1).with_bias(factors, &Array1::ones(ids.len()))
     }
 
     /// The sums of bags.
     pub(crate) fn sums<'a>(factors: &Factors, bags: impl ExactSizeIterator<Item = &'a [TokenId]>) -> Self {
         let mut sums = Array2::zeros((bags.len(), factors.rank()));
         let mut magnitudes = sums.clone();
-        let mut terms = 0;
+        let mut lengths = Array1::zeros(bags.len());
         let u = factors.u();
-        for ((ids, mut sum), mut magnitude) in bags.zip(sums.rows_mut()).zip(magnitudes.rows_mut()) {
+        for (((ids, mut sum), mut magnitude), length) in
+            bags.zip(sums.rows_mut()).zip(magnitudes.rows_mut()).zip(&mut lengths)
+        {
             let rows = select(u.view(), ids);
             sum += &rows.sum_axis(Axis(0));
             magnitude += &rows.abs().sum_axis(Axis(0));
-            terms = terms.max(ids.len());
+            *length = ids.len() as f64;
         }
-        Self::projected(factors, &sums, &magnitudes, terms)
+        let terms = lengths.fold(0.0, |most: f64, &length| most.max(length)) as usize;
+        Self::projected(factors, &sums, &magnitudes, terms).with_bias(factors, &lengths)
     }
 
     /// The maxima of one bag.
@@ -58,7 +71,9 @@ impl Expected {
     /// `weights` · E.
     pub(crate) fn soft(factors: &Factors, weights: ArrayView2<'_, f32>) -> Self {
         let (weights, u) = (weights.mapv(f64::from), factors.u().mapv(f64::from));
-        Self::projected(factors, &weights.dot(&u), &weights.abs().dot(&u.abs()), weights.ncols())
+        let times = weights.sum_axis(Axis(1));
+        let terms = weights.ncols();
+        Self::projected(factors, &weights.dot(&u), &weights.abs().dot(&u.abs()), terms).with_bias(factors, &times)
     }
 
     /// `hidden` · Eᵀ for some ids.
@@ -70,6 +85,17 @@ impl Expected {
             magnitudes: hidden.abs().dot(&projection.t().abs()).dot(&rows.t().abs()),
             terms: factors.dim() + factors.rank() + 2,
         }
+        .with_hidden_bias(factors, &hidden)
+    }
+
+    /// The same with the product of each hidden state and the bias in every logit, if there is a bias.
+    fn with_hidden_bias(mut self, factors: &Factors, hidden: &Array2<f64>) -> Self {
+        if let Some(bias) = factors.bias() {
+            let bias = bias.mapv(f64::from);
+            self.values += &hidden.dot(&bias).insert_axis(Axis(1));
+            self.magnitudes += &hidden.abs().dot(&bias.abs()).insert_axis(Axis(1));
+        }
+        self
     }
 
     fn tolerance(&self) -> Array2<f64> {

@@ -1,6 +1,7 @@
 //! What the benches share: seeded tables and ids, the layers that are compared, and the comparison of answers.
 
 pub(crate) mod agreement;
+pub(crate) mod bags;
 pub(crate) mod ids;
 pub(crate) mod lookups;
 pub(crate) mod tables;
