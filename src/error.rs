@@ -231,12 +231,12 @@ pub enum Error {
         pooling: crate::Pooling,
     },
 
-    /// A byte budget below that of rank 1.
-    #[error("{bytes} bytes cannot hold any factors of this table: rank 1 takes {minimum}")]
+    /// A byte budget below that of the smallest factors: of rank 1, or without any codes.
+    #[error("{bytes} bytes cannot hold any factors of this table: the smallest take {minimum}")]
     BudgetTooSmall {
         /// The budget.
         bytes: usize,
-        /// The bytes of rank 1.
+        /// The bytes of the smallest factors.
         minimum: usize,
     },
 

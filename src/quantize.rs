@@ -1,6 +1,8 @@
 //! Tables in codes of few bits, as many for each direction of each group of rows as it deserves.
 
 #[cfg(feature = "decompose")]
+mod build;
+#[cfg(feature = "decompose")]
 mod directions;
 #[cfg(feature = "decompose")]
 mod distortion;
@@ -15,7 +17,11 @@ mod quantizer;
 #[cfg(feature = "decompose")]
 mod report;
 #[cfg(feature = "decompose")]
+mod rotations;
+#[cfg(feature = "decompose")]
 mod row_scales;
+#[cfg(feature = "decompose")]
+mod search;
 #[cfg(feature = "decompose")]
 mod settings;
 #[cfg(feature = "decompose")]
@@ -32,7 +38,7 @@ mod water_filling;
 #[cfg(feature = "decompose")]
 pub use quantizer::{Quantization, Quantizer};
 #[cfg(feature = "decompose")]
-pub use report::QuantizationReport;
+pub use report::{Advice, GroupReport, QuantizationReport};
 #[cfg(feature = "decompose")]
 pub use settings::{Budget, RotationChoice, RowScale};
 #[cfg(feature = "decompose")]

@@ -282,7 +282,7 @@ fn budget_too_small() {
     let kind = |error: &Error| matches!(error, Error::BudgetTooSmall { .. });
     // Rank 1 takes 3 numbers of U, 1 of D and 2 of V.
     let minimum = 4 * (3 + 1 + 2);
-    let message = format!("{} bytes cannot hold any factors of this table: rank 1 takes {minimum}", minimum - 1);
+    let message = format!("{} bytes cannot hold any factors of this table: the smallest take {minimum}", minimum - 1);
     assert_refused(decompose(Rank::Bytes(minimum - 1)), kind, &message);
     assert!(decompose(Rank::Bytes(minimum)).is_ok());
 }

@@ -247,11 +247,11 @@ impl<'a> Coder<'a> {
     }
 }
 
-/// Scales as they are stored, times their gains.
+/// Scales as they are stored.
 ///
 /// # Errors
 /// [`Overflow`](crate::Error::Overflow).
-pub(super) fn stored_scales(deviations: &Array2<f64>, gains: &Array2<f64>) -> Result<Array2<f16>> {
-    let scales = (deviations * gains).mapv(f16::from_f64);
+pub(super) fn stored_scales(scales: &Array2<f64>) -> Result<Array2<f16>> {
+    let scales = scales.mapv(f16::from_f64);
     if scales.iter().all(|scale| scale.is_finite()) { Ok(scales) } else { Err(super::table::overflow()) }
 }

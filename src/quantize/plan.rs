@@ -45,7 +45,7 @@ pub(super) struct Planner {
     pub(super) shape: [usize; 2],
     pub(super) has_mean: bool,
     pub(super) energy: Energy,
-    /// Rows by importance and by id.
+    /// Rows by id and by importance.
     pub(super) strata: Vec<Strata>,
     pub(super) rotated: Vec<Rotated>,
     pub(super) num_groups: Option<usize>,
@@ -102,7 +102,14 @@ impl Options {
         let mut options = Self { choices: Vec::new(), planner, coded };
         let (strata, grouping) = options.grouping()?;
         let rotations = 0..options.planner.rotated.len();
-        options.choices = rotations.flat_map(|rotation| options.choices(rotation, strata, &grouping)).collect();
+        let mut choices: Vec<Choice> =
+            rotations.clone().flat_map(|rotation| options.choices(rotation, strata, &grouping)).collect();
+        if options.planner.num_groups.is_none() && grouping.strata.len() > 1 {
+            // For budgets that are too small for groups.
+            let one = options.planner.strata[0].grouping(1);
+            choices.extend(rotations.flat_map(|rotation| options.choices(rotation, 0, &one)));
+        }
+        options.choices = choices;
         Ok(options)
     }
 
@@ -223,10 +230,8 @@ impl Options {
 
     /// The relative errors to be expected of widths.
     pub(super) fn relative_errors(&self, plan: &Plan) -> Energy {
-        let Energy { plain, weighted } = self.planner.energy;
-        let share = |lost: f64, all: f64| if lost <= 0.0 { 0.0 } else { (lost / all).sqrt() };
-        let lost = plan.problem.plain_error(self.planner.level, &plan.allocation.widths);
-        Energy { plain: share(lost, plain), weighted: share(plan.allocation.error, weighted) }
+        let plain = plan.problem.plain_error(self.planner.level, &plan.allocation.widths);
+        Energy { plain, weighted: plan.allocation.error }.relative_to(self.planner.energy)
     }
 }
 

@@ -2,25 +2,20 @@
 
 use std::fmt;
 
-use half::f16;
-use ndarray::{Array2, ArrayView2, Axis, s};
+use ndarray::ArrayView2;
 
 use super::{
     Budget, Level, QuantizationReport, RotationChoice, RowScale,
-    directions::pack,
-    encode::{Coding, stored_scales},
-    finish::Unscaled,
-    plan::{Options, Plan, Planner, Rotated, used_directions},
+    build::{Built, build},
+    plan::{Options, Plan, Planner, Rotated},
+    rotations::{self, Directions},
     row_scales::ScaleRange,
+    search,
     settings::check_groups,
-    strata::{Order, Strata, StrataSums, stored_groups},
-    table::{Energy, Moments, Table, overflow, weights_of},
+    strata::{Order, Strata, StrataSums},
+    table::{Moments, Table, weights_of},
 };
-use crate::{
-    ArrayRows, Error, QuantizedFactors, Result, RowBlocks, RowWeights,
-    factors::{CodeGroup, QuantizedParts, Rotation, RowPlaces, SharedBytes},
-    linalg,
-};
+use crate::{ArrayRows, Error, QuantizedFactors, Result, RowBlocks, RowWeights};
 
 /// Quantizes tables: the error is the least that is known how to reach in so many bytes, every byte counted.
 ///
@@ -172,14 +167,16 @@ impl Quantizer {
         let moments = table.moments()?;
         let options = self.options(&mut table, &moments)?;
         let norms = options.planner.scale_range.is_some().then_some(moments.norms.as_slice());
-        match self.budget.bytes(shape[0], shape[1]) {
-            Some(bytes) => {
-                let plan = options.choose(bytes)?;
-                let plan = plan.ok_or_else(|| too_small(&options, bytes))?;
-                self.code(&mut table, norms, &options, plan)
-            }
-            None => Err(Error::Overflow { what: "relative error" }),
+        let build = |table: &mut Table<'_>, plan: &Plan| build(table, norms, &options, plan);
+        if let Some(bytes) = self.budget.bytes(shape[0], shape[1]) {
+            let plan = options.choose(bytes)?.ok_or_else(|| too_small(&options, bytes))?;
+            return report(&options, &plan, build(&mut table, &plan)?, bytes);
         }
+        let Budget::RelativeError(error) = self.budget else {
+            return Err(Error::InvalidSetting { name: "budget", value: f64::NAN, expected: "one that is known" });
+        };
+        let (plan, built, bytes) = search::within_error(&options, error, |plan| build(&mut table, plan))?;
+        report(&options, &plan, built, bytes)
     }
 
     /// All that can be known before bits are given out.
@@ -188,23 +185,9 @@ impl Quantizer {
         let strata: Vec<Strata> =
             [Order::Ids, Order::Importance].map(|order| Strata::new(order, table.weights, &moments.norms)).into();
         let mut rotated = Vec::new();
-        let mut add = |directions: Array2<f64>, seed| -> Result<()> {
-            let sums = StrataSums::of_table(table, &moments.norms, &strata, directions.view())?;
-            rotated.push(Rotated { directions, seed, sums });
-            Ok(())
-        };
-        if self.rotation != RotationChoice::Hadamard {
-            let eigen = linalg::symmetric_eigen(moments.gram.view())?;
-            let rank = vocab_size.min(dim);
-            let mut directions = eigen.vectors.slice_move(s![..rank, ..]);
-            directions.rows_mut().into_iter().for_each(|row| {
-                linalg::orient(row);
-            });
-            add(directions, None)?;
-        }
-        if self.rotation == RotationChoice::Hadamard {
-            let directions = Rotation::Hadamard { seed: self.seed, dim }.to_matrix().mapv(f64::from);
-            add(directions, Some(self.seed))?;
+        for Directions { vectors, seed } in rotations::candidates(moments, vocab_size, self.rotation, self.seed)? {
+            let sums = StrataSums::of_table(table, &moments.norms, &strata, vectors.view())?;
+            rotated.push(Rotated { directions: vectors, seed, sums });
         }
         let importances: Vec<f64> = moments.norms.iter().zip(table.weights).map(|(norm, w)| w * norm * norm).collect();
         Options::new(Planner {
@@ -218,85 +201,11 @@ impl Quantizer {
             scale_range: self.row_scale.is_used(dim).then(|| ScaleRange::new(&moments.norms, &importances)),
         })
     }
+}
 
-    fn code(
-        &self,
-        table: &mut Table<'_>,
-        norms: Option<&[f64]>,
-        options: &Options,
-        plan: Plan,
-    ) -> Result<Quantization> {
-        let choice = &plan.problem.choice;
-        let all_widths = &plan.allocation.widths;
-        let rotated = &options.planner.rotated[choice.rotation];
-        let (rotation, stored) = match (rotated.seed, choice.direction_bits) {
-            (None, Some(bits)) => {
-                let mut used = used_directions(all_widths);
-                if used.is_empty() {
-                    used.push(0);
-                }
-                let coded = options.coded(bits);
-                let directions: Vec<_> = used.iter().map(|&direction| &coded[direction]).collect();
-                (Rotation::Basis(pack(&directions, table.dim(), bits)), used)
-            }
-            (seed, _) => {
-                let rotation = Rotation::Hadamard { seed: seed.unwrap_or_default(), dim: table.dim() };
-                (rotation, (0..table.dim()).collect())
-            }
-        };
-        let directions = rotation.to_matrix();
-        let widths = all_widths.select(Axis(1), &stored);
-        let deviations = plan.problem.deviations().select(Axis(1), &stored);
-        let group_of = options.planner.strata[choice.strata].groups_of_rows(&choice.grouping);
-        let scale_bits = choice.row_scale_bits.map_or(0, usize::from);
-        let groups_with = |scales: &Array2<f16>| -> Vec<CodeGroup> {
-            let rows = widths.rows().into_iter().zip(scales.rows());
-            rows.map(|(widths, scales)| CodeGroup::new(self.level, widths.to_vec(), scales.to_vec(), scale_bits))
-                .collect()
-        };
-        let scales = stored_scales(&deviations, &Array2::ones(deviations.raw_dim()))?;
-        let mut coding = Coding { directions: &directions, groups: groups_with(&scales), group_of: &group_of, norms };
-        let deviations = deviations * coding.spreads(table)?;
-        coding.groups = groups_with(&stored_scales(&deviations, &Array2::ones(deviations.raw_dim()))?);
-        let codes = coding.encode(table)?;
-        let scales = stored_scales(&deviations, &codes.gains)?;
-        let groups = groups_with(&scales);
-        let row_scales = choice.row_scale_bits.map(|bits| {
-            let importances: Vec<f64> = codes.scales.iter().zip(table.weights).map(|(s, w)| w * s * s).collect();
-            ScaleRange::new(&codes.scales, &importances).scales(bits)
-        });
-        let row_bytes: Vec<usize> = groups.iter().map(CodeGroup::row_bytes).collect();
-        let row_groups = stored_groups(choice.grouping.order, &group_of, &row_bytes).ok_or_else(overflow)?;
-        let invalid = |reason| Error::InvalidBytes { what: "quantized table", reason };
-        let places = RowPlaces::new(row_groups.clone(), &groups, table.vocab_size()).map_err(invalid)?;
-        let unscaled = Unscaled { directions: &directions, groups: &groups, places: &places, row_scales };
-        let mut bytes = codes.bytes;
-        let lost = unscaled.finish(table, &mut bytes)?;
-        bytes.resize(bytes.len() + QuantizedFactors::CODE_PADDING, 0);
-        let used_scales =
-            widths.iter().zip(&scales).filter(|&(&width, _)| width > 0).map(|(_, &scale)| scale).collect();
-        let factors = QuantizedFactors::new(QuantizedParts {
-            level: self.level,
-            vocab_size: table.vocab_size(),
-            unit: table.unit,
-            mean: table.has_mean().then(|| table.mean.clone()),
-            rotation,
-            widths,
-            scales: used_scales,
-            row_scales,
-            row_groups,
-            codes: SharedBytes::new(bytes),
-        })
-        .map_err(invalid)?;
-        let share = |lost: f64, all: f64| if lost == 0.0 { 0.0 } else { (lost / all).sqrt() };
-        let achieved = Energy {
-            plain: share(lost.plain, table.energy.plain),
-            weighted: share(lost.weighted, table.energy.weighted),
-        };
-        let predicted = options.relative_errors(&plan);
-        let report = QuantizationReport::new(&factors, predicted, achieved);
-        Ok(Quantization { factors, report })
-    }
+fn report(options: &Options, plan: &Plan, built: Built, bytes: usize) -> Result<Quantization> {
+    let report = QuantizationReport::new(options, plan, &built, bytes)?;
+    Ok(Quantization { factors: built.factors, report })
 }
 
 /// The error for a budget below that of any plan.

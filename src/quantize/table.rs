@@ -45,6 +45,12 @@ impl Energy {
         self.plain += other.plain;
         self.weighted += other.weighted;
     }
+
+    /// Relative errors, of what is lost of a table of this energy.
+    pub(super) fn relative_to(self, all: Self) -> Self {
+        let share = |lost: f64, all: f64| if lost <= 0.0 { 0.0 } else { (lost / all).sqrt() };
+        Self { plain: share(self.plain, all.plain), weighted: share(self.weighted, all.weighted) }
+    }
 }
 
 /// What the directions are found from.

@@ -58,11 +58,11 @@ fn a_budget_too_small() {
     // A byte a row, and a direction of the group of one row; with means, its mean too.
     let (plain, centred) = (3 + 4 * (1 + 2), 3 + 4 * (1 + 2 + 2));
     for bytes in [0, plain - 1] {
-        let message = format!("{bytes} bytes cannot hold any factors of this table: rank 1 takes {plain}");
+        let message = format!("{bytes} bytes cannot hold any factors of this table: the smallest take {plain}");
         refused(&BlockwiseSvd::new(groups(), bytes), &table, &message);
     }
     assert!(BlockwiseSvd::new(groups(), plain).decompose(table.view()).is_ok());
-    let message = format!("{} bytes cannot hold any factors of this table: rank 1 takes {centred}", centred - 1);
+    let message = format!("{} bytes cannot hold any factors of this table: the smallest take {centred}", centred - 1);
     refused(&BlockwiseSvd::new(groups(), centred - 1).with_mean_removal(MeanRemoval::IfBetter), &table, &message);
     assert!(
         BlockwiseSvd::new(groups(), centred).with_mean_removal(MeanRemoval::IfBetter).decompose(table.view()).is_ok()
