@@ -5,10 +5,11 @@ use std::arch::x86_64::{
     __m128i, __m256i, __m512, __m512i, _mm_loadu_si128, _mm256_loadu_si256, _mm512_and_si512, _mm512_broadcast_i32x4,
     _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cvtepi8_epi32,
     _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_i32gather_ps, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_mask_blend_epi32, _mm512_mul_ps, _mm512_permutex2var_epi8, _mm512_permutex2var_ps,
-    _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_shuffle_epi8, _mm512_shuffle_f32x4,
-    _mm512_slli_epi32, _mm512_srai_epi32, _mm512_srlv_epi32, _mm512_storeu_ps, _mm512_test_epi32_mask,
-    _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps, _mm512_xor_si512,
+    _mm512_loadu_si512, _mm512_mask_blend_epi32, _mm512_mask_blend_ps, _mm512_mul_ps, _mm512_permutex2var_epi8,
+    _mm512_permutex2var_ps, _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_shuffle_epi8,
+    _mm512_shuffle_f32x4, _mm512_slli_epi32, _mm512_srai_epi32, _mm512_srlv_epi32, _mm512_storeu_ps,
+    _mm512_test_epi32_mask, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    _mm512_xor_si512,
 };
 
 use half::{bf16, f16};
@@ -157,6 +158,24 @@ impl<const VBMI: bool> Simd for Avx512<VBMI> {
 
     #[inline(always)]
     fn look_up(self, table: Table<'_>, codes: __m512i) -> __m512 {
+        // As long as they fit in registers, permutations are faster than a gather.
+        if let ([lines @ ..], []) = table.levels().as_chunks() {
+            if let [a, b, c, d] = lines {
+                // SAFETY: `self` proves AVX-512F.
+                return unsafe { permute_four([a, b, c, d], codes) };
+            }
+            if let [a, b, c, d, e, f, g, h] = lines {
+                // SAFETY: the same.
+                return unsafe { permute_eight([a, b, c, d, e, f, g, h], codes) };
+            }
+            if let [low @ .., _, _, _, _, _, _, _, _] = lines
+                && let ([a, b, c, d, e, f, g, h], [i, j, k, l, m, n, o, p]) = (low, &lines[low.len()..])
+            {
+                let low = [a, b, c, d, e, f, g, h];
+                // SAFETY: the same.
+                return unsafe { permute_sixteen([low, [i, j, k, l, m, n, o, p]], codes) };
+            }
+        }
         // SAFETY: `self` proves AVX-512F.
         let mask = unsafe { _mm512_set1_epi32(table.mask() as i32) };
         // SAFETY: the same.
@@ -206,6 +225,33 @@ impl<const VBMI: bool> Simd for Avx512<VBMI> {
             unsafe { with_features(self, kernel) }
         }
     }
+}
+
+/// Numbers c % 64 of the lines.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn permute_four(lines: [&[f32; PANEL_WIDTH]; 4], codes: __m512i) -> __m512 {
+    // SAFETY: the loads read sixteen numbers each.
+    let [a, b, c, d] = lines.map(|line| unsafe { _mm512_loadu_ps(line.as_ptr()) });
+    let upper = _mm512_test_epi32_mask(codes, _mm512_set1_epi32(1 << 5));
+    let (low, high) = (_mm512_permutex2var_ps(a, codes, b), _mm512_permutex2var_ps(c, codes, d));
+    _mm512_mask_blend_ps(upper, low, high)
+}
+
+/// Numbers c % 128 of the lines.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn permute_eight([a, b, c, d, e, f, g, h]: [&[f32; PANEL_WIDTH]; 8], codes: __m512i) -> __m512 {
+    let upper = _mm512_test_epi32_mask(codes, _mm512_set1_epi32(1 << 6));
+    _mm512_mask_blend_ps(upper, permute_four([a, b, c, d], codes), permute_four([e, f, g, h], codes))
+}
+
+/// Numbers c % 256 of the lines.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn permute_sixteen([low, high]: [[&[f32; PANEL_WIDTH]; 8]; 2], codes: __m512i) -> __m512 {
+    let upper = _mm512_test_epi32_mask(codes, _mm512_set1_epi32(1 << 7));
+    _mm512_mask_blend_ps(upper, permute_eight(low, codes), permute_eight(high, codes))
 }
 
 /// Numbers c % 1024 of a mirrored table, of which the first half is given.

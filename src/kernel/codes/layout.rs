@@ -141,6 +141,20 @@ impl GroupLayout {
         layout
     }
 
+    /// Calls `write` with the place of each coordinate that the group has codes of, and with its number out of lines in the order
+    /// of the codes. It is called once for every number of a row: there are no checks in the loop.
+    #[inline(always)]
+    pub(super) fn for_each_number(&self, lines: &[PanelRow], coordinates: &mut [f32], write: impl Fn(&mut f32, f32)) {
+        assert!(lines.len() >= self.num_lines && coordinates.len() >= self.depth);
+        let numbers: &[f32] = bytemuck::cast_slice(lines);
+        for (first, order) in &self.runs {
+            for (&number, &coordinate) in numbers[*first..].iter().zip(order) {
+                // SAFETY: `depth` is more than every coordinate of the runs: `new` has made it so.
+                write(unsafe { coordinates.get_unchecked_mut(coordinate as usize) }, number);
+            }
+        }
+    }
+
     /// The lines of a run whose codes begin at a bit of the row.
     fn add_run(&mut self, run: Run, bit: usize) {
         let width = usize::from(run.width);

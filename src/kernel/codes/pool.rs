@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Sums stay in the order of the codes of their group, so that a bag of many ids puts numbers into the order of the coordinates
-//! once for each group, not once for each id. 64 ids are sorted by group before they are read. Every 64 ids the sums go to
-//! sums of sums, as those of other tables do (Higham 2002, §4.2).
+//! once for each group, not once for each id. 256 ids are sorted by group before they are read. Every 64 rows of a group their sum
+//! goes to the sum of such sums, as in other tables (Higham 2002, §4.2).
 
 use std::{cell::Cell, ops::Range};
 
@@ -27,6 +27,9 @@ use crate::{Bags, QuantizedFactors, TokenId};
 
 /// Rows of a group that are read together.
 const TOGETHER: usize = 4;
+
+/// Ids that are sorted by group together.
+const SORTED_IDS: usize = 256;
 
 /// Places of the next ids, which have been asked for: across the borders of bags.
 pub(in crate::kernel) struct Ahead {
@@ -59,10 +62,15 @@ struct Buffers {
     /// Sums in the order of the codes, group after group, and sums of the next ids before they are added to these.
     sums: Vec<PanelRow>,
     partial: Vec<PanelRow>,
+    /// Rows that are sorted, and those in order.
+    rows: Vec<Weighted>,
+    sorted: Vec<Weighted>,
 }
 
 thread_local! {
-    static BUFFERS: Scratch<Buffers> = const { Cell::new(Buffers { sums: Vec::new(), partial: Vec::new() }) };
+    static BUFFERS: Scratch<Buffers> = const {
+        Cell::new(Buffers { sums: Vec::new(), partial: Vec::new(), rows: Vec::new(), sorted: Vec::new() })
+    };
 }
 
 /// The sum of the rows of one bag into `sum`, which holds zeros. Returns how many ids counted, and the sum of their weights.
@@ -92,15 +100,12 @@ impl Kernel for PoolCodes<'_> {
         }
         let mut buffers = BUFFERS.take();
         let sums = scratch::at_least(&mut buffers.sums, num_lines);
-        let partial = scratch::at_least(&mut buffers.partial, num_lines);
         let mut has_sums = [false; QuantizedFactors::MAX_GROUPS];
         let (mut len, mut weight_sum) = (0, 0.0);
         while !range.is_empty() {
-            let mut rows: [Weighted; POOLED_TOGETHER] = [(Found { group: 0, place: 0 }, 0.0); POOLED_TOGETHER];
-            let (mut num_rows, mut counts) = (0, [0; QuantizedFactors::MAX_GROUPS]);
-            while num_rows < POOLED_TOGETHER && !range.is_empty() {
-                let i = range.start;
-                range.start += 1;
+            let rows = scratch::at_least(&mut buffers.rows, SORTED_IDS.min(range.len()));
+            let (mut num_rows, mut ends) = (0, [0; QuantizedFactors::MAX_GROUPS]);
+            for i in range.start..range.start + rows.len() {
                 let found = ahead.find(coded, bags.ids(), i);
                 if Some(bags.ids()[i]) == padding_id {
                     continue;
@@ -108,33 +113,29 @@ impl Kernel for PoolCodes<'_> {
                 let weight = bags.weights().map_or(1.0, |weights| weights[i]);
                 weight_sum += f64::from(weight);
                 rows[num_rows] = (found, weight);
-                counts[found.group] += 1;
+                ends[found.group] += 1;
                 num_rows += 1;
             }
-            let is_first = len == 0;
+            range.start += rows.len();
             len += num_rows;
-            let sorted = sorted(&rows[..num_rows], &counts);
+            let sorted = scratch::at_least(&mut buffers.sorted, num_rows);
+            sort(&rows[..num_rows], &mut ends, sorted);
             let mut start = 0;
             for (g, group) in groups.iter().enumerate() {
-                let rows = &sorted[start..start + counts[g]];
-                start += counts[g];
-                if rows.is_empty() {
-                    continue;
-                }
-                let lines = first_lines[g]..first_lines[g] + group.num_lines;
-                if is_first {
-                    sums[lines.clone()].fill(PanelRow::default());
-                    add_rows(isa, coded, group, rows, &mut sums[lines]);
-                } else {
-                    partial[lines.clone()].fill(PanelRow::default());
-                    add_rows(isa, coded, group, rows, &mut partial[lines.clone()]);
+                let sums = &mut sums[first_lines[g]..][..group.num_lines];
+                for rows in sorted[start..ends[g]].chunks(POOLED_TOGETHER) {
                     if has_sums[g] {
-                        add_lines(isa, &partial[lines.clone()], &mut sums[lines]);
+                        let partial = scratch::at_least(&mut buffers.partial, group.num_lines);
+                        partial.fill(PanelRow::default());
+                        add_rows(isa, coded, group, rows, partial);
+                        add_lines(isa, partial, sums);
                     } else {
-                        sums[lines.clone()].copy_from_slice(&partial[lines]);
+                        sums.fill(PanelRow::default());
+                        add_rows(isa, coded, group, rows, sums);
+                        has_sums[g] = true;
                     }
                 }
-                has_sums[g] = true;
+                start = ends[g];
             }
         }
         for (g, group) in groups.iter().enumerate() {
@@ -147,21 +148,18 @@ impl Kernel for PoolCodes<'_> {
     }
 }
 
-/// Rows in the order of their groups, which have so many each.
+/// Puts rows into the order of their groups, which have so many each: where each group ends is left behind.
 #[inline(always)]
-fn sorted(rows: &[Weighted], counts: &[usize; QuantizedFactors::MAX_GROUPS]) -> [Weighted; POOLED_TOGETHER] {
-    let (mut starts, mut start) = ([0; QuantizedFactors::MAX_GROUPS], 0);
-    for (first, count) in starts.iter_mut().zip(counts) {
-        *first = start;
-        start += count;
+fn sort(rows: &[Weighted], counts: &mut [usize; QuantizedFactors::MAX_GROUPS], sorted: &mut [Weighted]) {
+    let mut start = 0;
+    for count in counts.iter_mut() {
+        start += std::mem::replace(count, start);
     }
-    let mut sorted = [(Found { group: 0, place: 0 }, 0.0); POOLED_TOGETHER];
     for &row in rows {
-        let start = &mut starts[row.0.group];
-        sorted[*start] = row;
-        *start += 1;
+        let next = &mut counts[row.0.group];
+        sorted[*next] = row;
+        *next += 1;
     }
-    sorted
 }
 
 /// Weighted values of rows, added to a sum one row after the other.
@@ -225,10 +223,5 @@ fn add_in_place<S: Simd>(isa: S, group: &GroupLayout, sums: &mut [PanelRow], coo
     for (sum, scales) in sums.iter_mut().zip(&group.scales) {
         isa.store(isa.mul_add_lines(isa.load(&sum.0), isa.load(&scales.0), isa.zero()), &mut sum.0);
     }
-    let numbers: &[f32] = bytemuck::cast_slice(sums);
-    for (first, order) in &group.runs {
-        for (&coordinate, &number) in order.iter().zip(&numbers[*first..]) {
-            coordinates[coordinate as usize] += number;
-        }
-    }
+    group.for_each_number(sums, coordinates, |coordinate, number| *coordinate += number);
 }

@@ -104,18 +104,7 @@ fn decode<S: Simd>(isa: S, coded: CodedRows<'_>, found: Found, lines: &mut Vec<P
     let row_scale = coded.layout.row_scales[row.row_scale_code(group)];
     read_lines(isa, group, &[row], &mut Scaled { lines: &mut *lines, scales: &group.scales, row_scale });
     out.fill(0.0);
-    place(group, lines, out);
-}
-
-/// Numbers in the order of the codes into that of the coordinates.
-#[inline(always)]
-fn place(group: &GroupLayout, lines: &[PanelRow], out: &mut [f32]) {
-    let numbers: &[f32] = bytemuck::cast_slice(lines);
-    for (first, order) in &group.runs {
-        for (&coordinate, &number) in order.iter().zip(&numbers[*first..]) {
-            out[coordinate as usize] = number;
-        }
-    }
+    group.for_each_number(lines, out, |out, number| *out = number);
 }
 
 /// Multiplies some coded rows with panels. Only `multiply_range` makes one, whose contract it relies on: until it returns, nobody
