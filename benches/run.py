@@ -27,7 +27,7 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")).resolve
 MEASURED = TARGET / "measured"
 PARTS = ["criterion", "peers", "python"]
 # The peak is measured again between the others: a machine's clock drifts.
-BENCHES = ["peak", "lookup", "peak", "bag", "peak", "head", "peak"]
+BENCHES = ["peak", "lookup", "peak", "bag", "peak", "head", "peak", "quantized"]
 QUICK = ["--warm-up-time", "0.03", "--measurement-time", "0.08", "--sample-size", "10", "--nresamples", "1000"]
 
 

@@ -7,6 +7,8 @@
 //! - `factorized`: of [`FactorizedEmbedding`](factorized_embedding::FactorizedEmbedding), of the same rank and of the same numbers;
 //! - `quantized/<isa>`: of [`QuantizedEmbedding`](factorized_embedding::QuantizedEmbedding) on each instruction set.
 //!
+//! Then the first instruction set, `factorized` and `dense` take turns, and the ratios of their best times are printed.
+//!
 //! Ids are uniform, and every row is computed. Each entry checks its answer before it is timed. Loading has the entries `read`,
 //! the bytes of the file into memory, `load_quantized`, and `layer`, which unpacks the directions too.
 //!
@@ -16,6 +18,7 @@ mod coding;
 #[allow(dead_code, reason = "each bench uses a part of it")]
 #[path = "../support/mod.rs"]
 mod support;
+mod turns;
 
 use std::{cell::OnceCell, fs, hint::black_box};
 
@@ -50,9 +53,8 @@ const K: usize = 10;
 const CHECKED: usize = 500;
 
 fn main() {
-    let is_test = std::env::args().any(|argument| argument == "--test");
     support::run(|criterion| {
-        let table = Table::new(if is_test { SMALL } else { SHAPE });
+        let table = Table::new(if is_test() { SMALL } else { SHAPE });
         let ids = Ids::Uniform.draw(table.vocab_size);
         for (level, ratio) in CODINGS {
             let coding = Coding::new(&table, level, ratio);
@@ -68,6 +70,10 @@ fn main() {
             load(&mut group(criterion, "load", &coding, "file", 1), &coding);
         }
     });
+}
+
+fn is_test() -> bool {
+    std::env::args().any(|argument| argument == "--test")
 }
 
 fn group<'a>(
@@ -89,15 +95,28 @@ fn entries<'a, R: FnMut()>(
     coding: &'a Coding<'_>,
     prepare: impl Fn(&'a dyn Embedding) -> R,
 ) {
-    let mut entry = |name: &str, layer: &dyn Fn() -> &'a dyn Embedding| {
-        let mut run = None;
+    let isas = coding.isas();
+    let mut runs: Vec<Option<R>> = (0..2 + isas.len()).map(|_| None).collect();
+    let mut entry = |index: usize, name: &str, layer: &dyn Fn() -> &'a dyn Embedding| {
+        let run: &mut Option<R> = &mut runs[index];
         // Criterion calls the closure for every sample.
         group.bench_function(name, |bencher| bencher.iter(run.get_or_insert_with(|| prepare(layer()))));
     };
-    entry("dense", &|| coding.dense());
-    entry("factorized", &|| coding.factorized());
-    for (isa, layer) in coding.isas() {
-        entry(&format!("quantized/{isa}"), &|| layer.get_or_init(|| coding.quantized().clone().with_isa(*isa)));
+    entry(0, "dense", &|| coding.dense());
+    entry(1, "factorized", &|| coding.factorized());
+    for (index, (isa, layer)) in isas.iter().enumerate() {
+        let make = || coding.quantized().clone().with_isa(*isa);
+        entry(2 + index, &format!("quantized/{isa}"), &|| layer.get_or_init(make));
+    }
+    // Where no filter has left one of them out.
+    if let ([Some(dense), Some(factorized), Some(quantized), ..], false) = (runs.as_mut_slice(), is_test()) {
+        let [dense, factorized, quantized] = turns::best([dense, factorized, quantized]);
+        println!(
+            "in turns: {:.1} µs, {:.2} × factorized, {:.2} × dense\n",
+            1e6 * quantized,
+            quantized / factorized,
+            quantized / dense
+        );
     }
 }
 

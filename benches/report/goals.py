@@ -25,7 +25,7 @@ NEVER_SLOWER = 1 - NOISE
 def table(run):
     """Markdown."""
     lines = ["| regime | goal | measured | met? |", "| --- | --- | --- | --- |"]
-    for part in (one_row, some_rows, many_rows, libraries, repeats, bags, heads, other_products, threads, stored):
+    for part in (one_row, some_rows, many_rows, libraries, repeats, bags, heads, other_products, threads, stored, coded):
         lines += ["| " + " | ".join(row) + " |" for row in part(run)]
     return "\n".join(lines)
 
@@ -165,3 +165,21 @@ def stored(run):
         workloads = [f"lookup/{name(shape)}/n{n}" for shape in SHAPES for n in BATCHES]
         gains = [ratio(run.plain(workload), run.time(workload, f"factorized/{dtype}")) for workload in workloads]
         yield row(f"{dtype} U, lookups", "no slower than f32", gains, least=NEVER_SLOWER)
+
+
+def coded(run):
+    """Tables in codes."""
+
+    def ratios(group, level, workload, other):
+        times = []
+        for ratio_of_bytes in (8, 16):
+            key = f"quantized_{group}/vocab30522_d384/{level}{ratio_of_bytes}/{workload}"
+            times.append(ratio(run.time(key, f"quantized/{run.isa}"), run.time(key, other)))
+        return times
+
+    for level, most in (("scalar", 1.3), ("trellis", 1.6)):
+        lookups = ratios("lookup", level, "n512", "factorized") + ratios("lookup", level, "n4096", "factorized")
+        yield row(f"{level} codes, n ≥ 512", f"≤ {most} × f32 factors", lookups, most=most)
+    for regime, group, workload in (("top-k, n = 1", "top_k", "n1"), ("bags of L = 256", "bag", "L256")):
+        times = [time for level in ("scalar", "trellis") for time in ratios(group, level, workload, "dense")]
+        yield row(f"codes, {regime}", "faster than dense", times, most=1)

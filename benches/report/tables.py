@@ -15,7 +15,12 @@ def criterion(run):
         workloads.setdefault(workload.split("/")[0], {}).setdefault(workload, []).append(entry)
     parts = []
     for group, entries in workloads.items():
-        ours = "factorized/auto" if group in ("lookup_zipf", "lookup_text") else f"factorized/{run.isa}"
+        if group == "quantized_load":
+            ours = "load_quantized"
+        elif group.startswith("quantized_"):
+            ours = f"quantized/{run.isa}"
+        else:
+            ours = "factorized/auto" if group in ("lookup_zipf", "lookup_text") else f"factorized/{run.isa}"
         columns = list(dict.fromkeys(entry for row in entries.values() for entry in row if entry != ours))
         lines = header(["workload", f"`{ours}`, µs"] + [f"`{column}`" for column in columns])
         for workload in entries:
@@ -67,7 +72,7 @@ def fractions(run):
 
 def split(key):
     """`bag/…/L20/factorized/avx2` into workload and entry."""
-    for family in ("factorized", "dense"):
+    for family in ("quantized", "factorized", "dense"):
         workload, separator, variant = key.partition(f"/{family}/")
         if separator:
             return workload, f"{family}/{variant}"
