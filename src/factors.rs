@@ -1,6 +1,10 @@
 //! The factors of a table: what a decomposition makes, a layer reads and a file stores.
 
 mod blocks;
+#[cfg_attr(
+    not(all(feature = "decompose", feature = "safetensors")),
+    allow(dead_code, unused_imports, reason = "a quantizer makes these parts, files hold them")
+)]
 mod quantized;
 mod random;
 mod storage;
@@ -12,9 +16,9 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
 pub use blocks::BlockFactors;
 #[cfg(feature = "decompose")]
 pub(crate) use quantized::{BLOCK_ROWS, RowPlaces, TRELLIS_DISTORTION, write_bits};
-pub(crate) use quantized::{
-    BasisCode, CodeGroup, CodedBasis, QuantizedParts, Rotation, RowGroupIds, RowScales, Run, SharedBytes, WINDOW_BITS,
-};
+#[cfg(any(test, feature = "decompose", feature = "safetensors"))]
+pub(crate) use quantized::{BasisCode, CodedBasis, QuantizedParts, Rotation, RowGroupIds, SharedBytes};
+pub(crate) use quantized::{CodeGroup, RowScales, Run, WINDOW_BITS};
 pub use quantized::{Level, PartBytes, QuantizedFactors};
 #[cfg(test)]
 pub(crate) use quantized::{header_bytes, made_up, read_bits};

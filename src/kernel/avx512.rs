@@ -159,7 +159,7 @@ impl<const VBMI: bool> Simd for Avx512<VBMI> {
     #[inline(always)]
     fn look_up(self, table: Table<'_>, codes: __m512i) -> __m512 {
         // As long as they fit in registers, permutations are faster than a gather.
-        if let ([lines @ ..], []) = table.levels().as_chunks() {
+        if let (lines, []) = table.levels().as_chunks() {
             if let [a, b, c, d] = lines {
                 // SAFETY: `self` proves AVX-512F.
                 return unsafe { permute_four([a, b, c, d], codes) };

@@ -9,7 +9,7 @@ use super::{
     build::Built,
     plan::{Options, Plan},
 };
-use crate::{QuantizedFactors, Result, TokenId};
+use crate::{QuantizedFactors, Result, TokenId, factors::CodeGroup};
 
 /// How a table was quantized: where the bytes went, and what was lost.
 ///
@@ -97,7 +97,7 @@ fn groups(factors: &QuantizedFactors) -> Vec<GroupReport> {
     for id in 0..factors.vocab_size() as TokenId {
         rows[factors.group_of(id).unwrap_or_default()] += 1;
     }
-    let row_bytes = factors.groups().iter().map(|group| group.row_bytes());
+    let row_bytes = factors.groups().iter().map(CodeGroup::row_bytes);
     let widths: Array2<u8> = factors.widths();
     let directions = widths.rows().into_iter().map(|widths| {
         let mut directions = [0; 9];

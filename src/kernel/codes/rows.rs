@@ -13,7 +13,6 @@ use super::{
         tile::{BLOCK_ROWS, Block},
     },
     CodedRows, Found,
-    layout::GroupLayout,
     lines::{Lines, Row, read_lines},
 };
 use crate::{QuantizedFactors, TokenId};
