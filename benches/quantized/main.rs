@@ -14,6 +14,8 @@
 //!
 //! In test mode (`cargo bench -- --test`) the table is a small one.
 
+#![allow(clippy::print_stdout, reason = "criterion prints no ratios")]
+
 mod coding;
 #[allow(dead_code, reason = "each bench uses a part of it")]
 #[path = "../support/mod.rs"]
