@@ -20,7 +20,7 @@ use crate::support::Result;
 /// Groups of rows of block-wise factors.
 const ROW_GROUPS: usize = 6;
 /// Groups of rows of quantized factors.
-const CODE_GROUPS: usize = 4;
+const CODE_GROUPS: usize = 3;
 /// Power of the weights that they are made for: between frequent words, which weigh most, and analogies, which ask for rare ones.
 pub(super) const CODE_EXPONENT: f64 = 0.5;
 
@@ -76,6 +76,8 @@ impl Scheme {
         match self {
             Self::Svd(Dtype::F32) | Self::WeightedSvd | Self::Blockwise => &RATIOS,
             Self::Svd(Dtype::F16) => &RATIOS[1..],
+            // Codes of so many bits are no trellis.
+            Self::Quantized(Level::Trellis) => &RATIOS[3..],
             Self::Svd(_) | Self::Quantized(_) => &RATIOS[2..],
             // They have one size, for the scales a little above these.
             Self::Rows(8) => &RATIOS[2..3],
