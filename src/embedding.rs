@@ -19,7 +19,8 @@ use crate::Result;
 ///
 /// The trait is dyn-safe: a model can hold a `Box<dyn Embedding>` and not care whether the table is dense or factorized.
 /// Lookups, bags, soft lookups and logits have an `_into` twin each that writes into an array of the caller's.
-/// A call that fails has written nothing.
+/// A call that fails has written nothing. Numbers that are given (hidden states, queries, weights) are not looked at: what is
+/// computed with NaN or infinite ones is not specified.
 ///
 /// # Padding
 ///

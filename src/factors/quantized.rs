@@ -156,7 +156,7 @@ impl QuantizedFactors {
     pub fn num_parameters(&self) -> usize {
         let is_used = |group: &CodeGroup| usize::from(group.row_scale_bits > 0);
         let per_row: Vec<usize> = self.groups.iter().map(|group| group.order.len() + is_used(group)).collect();
-        let codes: usize = (0..self.vocab_size).map(|row| per_row[self.places.group_of(row)]).sum();
+        let codes: usize = self.places.rows_of_groups().iter().zip(per_row).map(|(rows, numbers)| rows * numbers).sum();
         let scales: usize = self.groups.iter().map(|group| group.order.len()).sum();
         let directions = match &self.rotation {
             Rotation::Basis(_) => self.rank() * self.dim(),
@@ -288,7 +288,7 @@ pub(crate) const fn header_bytes(tensors: usize) -> usize {
         None => 1,
     };
     // No other number in a header is larger than this one: three in the metadata, eight in shapes, fourteen offsets.
-    (8 + 607 + 25 * digits).next_multiple_of(8)
+    (8 + 609 + 25 * digits).next_multiple_of(8)
 }
 
 impl fmt::Debug for QuantizedFactors {

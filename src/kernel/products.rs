@@ -103,8 +103,9 @@ pub(super) unsafe fn scores_of_range(
     range: Range<usize>,
     out: OutRows<'_>,
 ) {
+    let few = out.num_rows() <= FEW_QUERIES;
+    assert!(few || out.has_slices(), "pieces add to lines of the output");
     with_numbers!(rows.rows, |numbers| {
-        let few = out.num_rows() <= FEW_QUERIES;
         let scores = Scores { isa, queries, constants, numbers, rows, range, out };
         if few { isa.run(FewScores(scores)) } else { isa.run(scores) }
     });

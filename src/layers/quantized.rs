@@ -22,6 +22,7 @@ use crate::{
 /// A lookup decodes its rows, a block at a time, and multiplies them by the directions, which are kept decoded and packed for
 /// the kernel: rank · dim numbers beside the factors that [`size_in_bytes`](Embedding::size_in_bytes) does not count. Bags are
 /// pooled in rank space and projected once; logits bring the hidden states into rank space first, and read codes from then on.
+/// The first of these calls keeps the directions once more, row by row.
 /// Nothing is kept for each row but what [`nearest`](Embedding::nearest) needs once it has been called, and hot rows.
 #[derive(Clone)]
 pub struct QuantizedEmbedding {

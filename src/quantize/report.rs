@@ -9,7 +9,7 @@ use super::{
     build::Built,
     plan::{Options, Plan},
 };
-use crate::{QuantizedFactors, Result, TokenId, factors::CodeGroup};
+use crate::{QuantizedFactors, Result, factors::CodeGroup};
 
 /// How a table was quantized: where the bytes went, and what was lost.
 ///
@@ -93,10 +93,7 @@ impl QuantizationReport {
 }
 
 fn groups(factors: &QuantizedFactors) -> Vec<GroupReport> {
-    let mut rows = vec![0; factors.num_groups()];
-    for id in 0..factors.vocab_size() as TokenId {
-        rows[factors.group_of(id).unwrap_or_default()] += 1;
-    }
+    let rows = factors.places().rows_of_groups();
     let row_bytes = factors.groups().iter().map(CodeGroup::row_bytes);
     let widths: Array2<u8> = factors.widths();
     let directions = widths.rows().into_iter().map(|widths| {

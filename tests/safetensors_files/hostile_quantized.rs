@@ -188,6 +188,8 @@ fn sizes_that_contradict_each_other_are_refused() {
     refused(r#""dim":"13""#, &format!(r#""dim":"{}""#, usize::MAX), &too_large);
     refused(r#""rank":"11""#, r#""rank":"13""#, "6 bytes of widths for each group, expected those of rank 13");
     refused(r#""rank":"11""#, r#""rank":"12""#, "90 bytes of directions, expected 98");
+    let no_groups = |widths: &mut Tensor| (widths.shape, widths.data) = (vec![0, 1 << 62], Vec::new());
+    assert_invalid(&with_tensor("widths", no_groups), "widths of 0 groups, expected 1 to 16");
     let rows = "34 bytes of group numbers and 8 of offsets for 70 rows, expected [35, 8]";
     assert_invalid(&with_tensor("groups", |groups| groups.set(vec![0; 34])), rows);
     refused(

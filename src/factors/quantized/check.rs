@@ -6,7 +6,7 @@ use super::{BasisCode, CodedBasis, Level, QuantizedFactors, QuantizedParts, Rota
 use crate::embedding::check;
 
 /// Columns of the largest Hadamard transform: it takes no bytes of a file, but dim² numbers in memory.
-const MAX_HADAMARD: usize = 1 << 16;
+const MAX_HADAMARD: usize = 1 << 13;
 /// No code stands for a larger number of standard deviations.
 const MAX_LEVEL: f32 = 8.0;
 

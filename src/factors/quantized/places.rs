@@ -112,6 +112,28 @@ impl RowPlaces {
         &self.groups
     }
 
+    /// How many rows each group has.
+    pub(crate) fn rows_of_groups(&self) -> Vec<usize> {
+        let num_groups = self.row_bytes.len();
+        match &self.groups {
+            RowGroupIds::Ranges(first_rows) => {
+                let ends = first_rows.iter().skip(1).map(|&first| first as usize).chain([self.vocab_size]);
+                first_rows.iter().zip(ends).map(|(&first, end)| end - first as usize).collect()
+            }
+            RowGroupIds::Numbers { numbers, .. } => {
+                let mut rows = vec![0; num_groups];
+                for (index, &pair) in numbers.as_slice().iter().enumerate() {
+                    let [first, second] = halves(pair);
+                    rows[first] += 1;
+                    if 2 * index + 1 < self.vocab_size {
+                        rows[second] += 1;
+                    }
+                }
+                rows
+            }
+        }
+    }
+
     /// Bytes of all codes.
     pub(super) fn code_bytes(&self) -> usize {
         let (group, place) = self.find(self.vocab_size - 1);

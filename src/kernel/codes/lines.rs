@@ -59,8 +59,11 @@ pub(super) trait Lines<S: Simd, const R: usize> {
 }
 
 /// Reads all lines of some rows of a group.
+///
+/// # Safety
+/// The rows are of that group.
 #[inline(always)]
-pub(super) fn read_lines<S: Simd, const R: usize>(
+pub(super) unsafe fn read_lines<S: Simd, const R: usize>(
     isa: S,
     group: &GroupLayout,
     rows: &[Row<'_>; R],
@@ -70,7 +73,7 @@ pub(super) fn read_lines<S: Simd, const R: usize>(
         match &segment.levels {
             Levels::Sixteen(levels) => {
                 let levels = Sixteen::<S>(isa.load(&levels.0));
-                // SAFETY: a segment of the rows' group.
+                // SAFETY: a segment of the group, which is that of the rows, says the caller.
                 unsafe { read_segment(isa, segment, rows, levels, lines) };
             }
             Levels::ThirtyTwo([low, high]) => {

@@ -206,7 +206,8 @@ fn add<S: Simd, const R: usize>(
         rows[r] = Row::new(group, coded.factors.codes(), found.place);
         weights[r] = weight * coded.layout.row_scales[rows[r].row_scale_code(group)];
     }
-    read_lines(isa, group, &rows, &mut Weigh { weights, sum });
+    // SAFETY: `Row::new` has been given the same group.
+    unsafe { read_lines(isa, group, &rows, &mut Weigh { weights, sum }) };
 }
 
 #[inline(always)]

@@ -101,7 +101,8 @@ fn decode<S: Simd>(isa: S, coded: CodedRows<'_>, found: Found, lines: &mut Vec<P
     let row = Row::new(group, coded.factors.codes(), found.place);
     let lines = scratch::at_least(lines, group.num_lines);
     let row_scale = coded.layout.row_scales[row.row_scale_code(group)];
-    read_lines(isa, group, &[row], &mut Scaled { lines: &mut *lines, scales: &group.scales, row_scale });
+    // SAFETY: `Row::new` has been given the same group.
+    unsafe { read_lines(isa, group, &[row], &mut Scaled { lines: &mut *lines, scales: &group.scales, row_scale }) };
     out.fill(0.0);
     group.for_each_number(lines, out, |out, number| *out = number);
 }
@@ -171,7 +172,7 @@ impl Kernel for MultiplyCodes<'_> {
 }
 
 impl Buffers {
-    /// Finds the rows of ids, or rows in order, and sorts them by group, those of the most coordinates first: a counting sort.
+    /// Finds the rows of ids, or rows in order, and sorts them by group: a counting sort.
     #[inline(always)]
     fn find(&mut self, ids: Option<&[TokenId]>, coded: CodedRows<'_>, range: Range<usize>) {
         let mut starts = [0; MAX_GROUPS + 1];

@@ -6,15 +6,14 @@
 //!
 //! A few queries are brought into the order of the codes of each group, and multiplied with σ, once. From then on a line of
 //! values is multiplied with a line of the query as soon as it is made, and nothing is stored but scores. 256 rows are sorted by
-//! group; of a group, four rows are read together, and
-//! multiplied with two queries at a time, so that enough sums are under way, and sixteen sums are transposed and added
-//! up together, as in `dots.rs`.
+//! group; of a group, four rows are read together, and multiplied with two queries at a time, so that enough sums are under way, and
+//! sixteen sums are transposed and added up together, as in `dots.rs`.
 //!
 //! More queries are multiplied with decoded rows, 64 at a time, by `products.rs`.
 
 use std::{cell::Cell, ops::Range};
 
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 use super::{
     super::{
@@ -107,7 +106,26 @@ pub(crate) fn score_codes(
     }
     let contiguous = queries.vectors.as_standard_layout();
     let Some(vectors) = contiguous.as_slice() else { unreachable!("the standard layout is contiguous") };
-    let out = OutRows::new(out);
+    if n <= FEW_QUERIES || OutRows::new(out).has_slices() {
+        return score_into(isa, coded, queries, vectors, rows, OutRows::new(out));
+    }
+    // Pieces of products add to what stands in the output, in whole lines.
+    let mut contiguous = Array2::zeros(out.dim());
+    score_into(isa, coded, queries, vectors, rows, OutRows::new(&mut contiguous.view_mut()));
+    out.assign(&contiguous);
+}
+
+/// Scores of the rows of a range; `vectors` are those of the queries, row-major. Borrows `out` for itself; the numbers of its rows
+/// lie side by side, unless the queries are few.
+fn score_into(
+    isa: Isa,
+    coded: CodedRows<'_>,
+    queries: Queries<'_>,
+    vectors: &[f32],
+    rows: Range<usize>,
+    out: OutRows<'_>,
+) {
+    let (n, width) = queries.vectors.dim();
     for_each_range(rows.len(), SORTED_ROWS, nanoseconds_per_row(n, width), |range| {
         if n <= FEW_QUERIES {
             isa.run_codes(FewScores {
@@ -325,6 +343,7 @@ fn products<S: Simd, const Q: usize, const R: usize>(
         row_scales[r] = coded.layout.row_scales[rows[r].row_scale_code(group)];
     }
     let mut lines = Multiplied { queries, sums: [[isa.zero(); R]; Q] };
-    read_lines(isa, group, &rows, &mut lines);
+    // SAFETY: `Row::new` has been given the same group.
+    unsafe { read_lines(isa, group, &rows, &mut lines) };
     (lines.sums, row_scales)
 }

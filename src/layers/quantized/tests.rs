@@ -235,3 +235,28 @@ fn products_are_those_of_the_table() {
         }
     });
 }
+
+#[test]
+fn logits_of_many_states_and_directions_are_strided_too() {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let made_up = MadeUp {
+        level: Level::Scalar,
+        vocab_size: 70,
+        rank: 200,
+        dim: 200,
+        num_groups: 3,
+        ranges: false,
+        row_scale_bits: Some(6),
+        max_width: 8,
+    };
+    // More states than are multiplied at a time, and more directions than are.
+    let layer = QuantizedEmbedding::new(made_up.factors(&mut rng));
+    let hidden = Array2::from_shape_simple_fn((40, 200), || rng.random_range(-1.0..1.0_f32));
+    let mut out = Array2::from_elem((40, 70), f32::NAN);
+    layer.logits_into(hidden.view(), out.view_mut()).expect("shapes that fit");
+    let mut wide = Array2::from_elem((40, 140), f32::NAN);
+    layer.logits_into(hidden.view(), wide.slice_mut(s![.., ..;2])).expect("shapes that fit");
+    assert_eq!(wide.slice(s![.., ..;2]), out);
+    let reference = Reference::new(layer.factors());
+    reference.check_product("40 logits", hidden.mapv(f64::from).view(), true, out.view());
+}

@@ -8,7 +8,10 @@ use super::{
     File, Result,
     settings::{Directions, Settings},
 };
-use crate::factors::{BasisCode, CodedBasis, QuantizedParts, Rotation, RowGroupIds, SharedBytes};
+use crate::{
+    QuantizedFactors,
+    factors::{BasisCode, CodedBasis, QuantizedParts, Rotation, RowGroupIds, SharedBytes},
+};
 
 const GROUPS: &str = "U8 [(vocab_size + 1) / 2] or U32 [groups]";
 
@@ -49,6 +52,10 @@ impl File<'_> {
     fn widths(&self, rank: usize) -> Result<Array2<u8>> {
         let pairs: Array2<u8> =
             self.array("widths", FileDtype::U8, u8::from_le_bytes, "U8 [groups, (rank + 1) / 2]")?;
+        if !(1..=QuantizedFactors::MAX_GROUPS).contains(&pairs.nrows()) {
+            let (actual, max) = (pairs.nrows(), QuantizedFactors::MAX_GROUPS);
+            return Err(self.refused(&format!("widths of {actual} groups, expected 1 to {max}")));
+        }
         if pairs.ncols() != rank.div_ceil(2) {
             let actual = pairs.ncols();
             return Err(

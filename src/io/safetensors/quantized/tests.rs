@@ -113,7 +113,7 @@ fn longest_header(number: u64) -> usize {
                 entry[name] = number.to_string().into();
             }
             entry["log2_unit"] = "-126".into();
-            entry["row_scales"] = "8 -1.2345678e-45 1.2345678e-45".into();
+            entry["row_scales"] = "8 -1.23456789e-45 1.23456789e-45".into();
         } else {
             let numbers = |len| vec![number; len].into();
             entry["shape"] = numbers(entry["shape"].as_array().map_or(0, Vec::len));
