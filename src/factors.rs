@@ -14,6 +14,8 @@ use std::fmt;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
 
 pub use blocks::BlockFactors;
+#[cfg(all(test, feature = "safetensors"))]
+pub(crate) use quantized::header_bytes;
 #[cfg(feature = "decompose")]
 pub(crate) use quantized::{BLOCK_ROWS, RowPlaces, TRELLIS_DISTORTION, write_bits};
 #[cfg(any(test, feature = "decompose", feature = "safetensors"))]
@@ -21,7 +23,7 @@ pub(crate) use quantized::{BasisCode, CodedBasis, QuantizedParts, Rotation, RowG
 pub(crate) use quantized::{CodeGroup, RowScales, Run, WINDOW_BITS};
 pub use quantized::{Level, PartBytes, QuantizedFactors};
 #[cfg(test)]
-pub(crate) use quantized::{header_bytes, made_up, read_bits};
+pub(crate) use quantized::{made_up, read_bits};
 pub(crate) use storage::Storage;
 use storage::row_major;
 

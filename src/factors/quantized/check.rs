@@ -97,3 +97,71 @@ fn largest(what: &str, numbers: &[f16]) -> Result<f32, String> {
 fn check_range(what: &str, largest: f32) -> Result<(), String> {
     if largest.is_finite() { Ok(()) } else { Err(format!("the {what} are beyond the range of f32")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+    use rand::{SeedableRng, rngs::ChaCha8Rng};
+
+    use super::*;
+    use crate::factors::made_up::MadeUp;
+
+    fn some_parts() -> QuantizedParts {
+        let made_up = MadeUp {
+            level: Level::Scalar,
+            vocab_size: 9,
+            rank: 3,
+            dim: 5,
+            num_groups: 2,
+            ranges: false,
+            row_scale_bits: Some(4),
+            max_width: 8,
+        };
+        made_up.parts(&mut ChaCha8Rng::seed_from_u64(1))
+    }
+
+    #[track_caller]
+    fn refused(change: impl FnOnce(&mut QuantizedParts)) -> String {
+        let mut changed = some_parts();
+        assert_eq!(parts(&changed), Ok(()), "the parts that the others differ from fit together");
+        change(&mut changed);
+        parts(&changed).expect_err("parts that do not fit together")
+    }
+
+    #[test]
+    fn units_are_powers_of_two() {
+        let above_a_power = f32::from_bits(2.0_f32.powi(100).to_bits() + 1);
+        for unit in [0.0, -1.0, 3.0, f32::NAN, f32::INFINITY, f32::from_bits(1), above_a_power] {
+            assert_eq!(refused(|parts| parts.unit = unit), format!("a unit of {unit:e}, which is no power of two"));
+        }
+    }
+
+    #[test]
+    fn sizes_that_no_memory_holds_are_refused() {
+        let dim = MAX_HADAMARD + 1;
+        let hadamard = refused(|parts| parts.rotation = Rotation::Hadamard { seed: 1, dim });
+        assert_eq!(hadamard, "a Hadamard transform of 65537 columns, at most 65536");
+        let huge = refused(|parts| {
+            let Rotation::Basis(basis) = &mut parts.rotation else { return };
+            // 3 · dim · 5 bits are 8 bytes more than 2⁶⁴ bits.
+            basis.dim = usize::MAX / 15 + 5;
+            parts.vocab_size = 1;
+        });
+        assert_eq!(huge, format!("3 directions of {} numbers", usize::MAX / 15 + 5));
+    }
+
+    #[test]
+    fn coordinates_beyond_the_range_of_f32_are_refused() {
+        let reason = refused(|parts| {
+            parts.row_scales = Some(RowScales { bits: 4, min: 100.0, step: 1.9 });
+            parts.scales.fill(f16::MAX);
+        });
+        assert_eq!(reason, "the coordinates are beyond the range of f32");
+    }
+
+    #[test]
+    fn widths_have_a_column_for_each_direction() {
+        let reason = refused(|parts| parts.widths = Array2::zeros((2, 4)));
+        assert_eq!(reason, "widths [2, 4], expected [1 to 16, 3]");
+    }
+}
