@@ -71,6 +71,8 @@ pub(super) struct Problem {
     pub(super) choice: Choice,
     /// Sums over the rows of each group.
     sums: StrataSums,
+    /// Weighted energies of coordinates in the directions as they are stored \[groups, rank\].
+    coded: Array2<f64>,
     water: WaterFilling,
     /// Bytes that do not depend on widths: the header, groups of rows, the mean, …
     fixed_bytes: usize,
@@ -211,11 +213,12 @@ impl Options {
         let sums = planner.rotated[choice.rotation].sums[choice.strata].of_groups(&choice.grouping);
         let scale_error =
             planner.scale_range.zip(choice.row_scale_bits).map_or(0.0, |(range, bits)| range.squared_error(bits));
-        let coded = choice.direction_bits.map(|bits| self.coded(bits));
-        let lost = |direction: usize| coded.map_or(0.0, |coded| coded[direction].lost);
+        let directions = choice.direction_bits.map(|bits| self.coded(bits));
+        let lost = |direction: usize| directions.map_or(0.0, |directions| directions[direction].lost);
+        let coded = coded_energies(&sums.weighted, lost, dim);
         let mut water = WaterFilling::new(sums.weighted.view(), &rows, planner.level)
             .map_err(|_| overflow())?
-            .with_surcharges(&surcharges(&sums.weighted, lost, dim, scale_error))
+            .with_coded(&coded, &surcharges(&sums.weighted, lost, dim, scale_error))
             .with_row_bits(choice.row_scale_bits.map_or(0, usize::from));
         if let Some(bits) = choice.direction_bits {
             water = water.with_direction_bits(dim * usize::from(bits) + directions::EXTRA_BITS);
@@ -225,7 +228,7 @@ impl Options {
             + group_bytes(choice.grouping.order, vocab_size, rows.len())
             + if planner.has_mean { 2 * dim } else { 0 }
             + if choice.direction_bits.is_none() { size_of::<u64>() } else { 0 };
-        Ok(Problem { choice: choice.clone(), sums, water, fixed_bytes, scale_error })
+        Ok(Problem { choice: choice.clone(), sums, coded, water, fixed_bytes, scale_error })
     }
 
     /// The relative errors to be expected of widths.
@@ -266,7 +269,7 @@ impl Problem {
 
     /// What the scales of coordinates are to be: their standard deviations \[groups, rank\].
     pub(super) fn deviations(&self) -> Array2<f64> {
-        let mut deviations = self.sums.weighted.clone();
+        let mut deviations = self.coded.clone();
         for (mut row, mass) in deviations.rows_mut().into_iter().zip(self.masses()) {
             row.mapv_inplace(|energy| if mass.weighted > 0.0 { (energy / mass.weighted).sqrt() } else { 0.0 });
         }
@@ -287,12 +290,23 @@ impl Problem {
             if width == 0 || mass.weighted == 0.0 {
                 lost += self.sums.plain[[group, direction]];
             } else {
-                let variance = self.sums.weighted[[group, direction]] / mass.weighted;
+                let variance = self.coded[[group, direction]] / mass.weighted;
                 lost += mass.plain * variance * (table[usize::from(width)] + self.scale_error);
             }
         }
         lost
     }
+}
+
+/// The energies of coordinates of least squares in directions of which V̂ loses the share ε: Σ ε·E of all directions of the group leaks into
+/// the others, the same part of it into each.
+fn coded_energies(energies: &Array2<f64>, lost: impl Fn(usize) -> f64, dim: usize) -> Array2<f64> {
+    let mut coded = energies.clone();
+    for mut row in coded.rows_mut() {
+        let leak: f64 = row.iter().enumerate().map(|(direction, energy)| lost(direction) * energy).sum();
+        row += leak / dim as f64;
+    }
+    coded
 }
 
 /// What using a direction costs beside the distortion of its codes \[groups, rank\].

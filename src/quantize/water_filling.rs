@@ -43,6 +43,8 @@ pub struct WaterFilling {
     level: Level,
     /// Σ w·y² of each direction in each group, as shares of their sum \[groups, rank\].
     energies: Array2<f64>,
+    /// Of what codes are made of, where that is more: coordinates in directions that are not quite orthogonal \[groups, rank\].
+    coded: Array2<f64>,
     /// The sum of the energies.
     total: f64,
     /// What using a direction costs beside the distortion of its codes, in shares of the sum \[groups, rank\].
@@ -105,11 +107,13 @@ impl WaterFilling {
         let scale = if largest > 0.0 { largest } else { 1.0 };
         let sum: f64 = energies.iter().map(|energy| energy / scale).sum();
         let share = if sum > 0.0 { sum } else { 1.0 };
+        let energies = energies.mapv(|energy| energy / scale / share);
         Ok(Self {
             level,
-            energies: energies.mapv(|energy| energy / scale / share),
+            coded: energies.clone(),
             total: sum * scale,
             surcharges: Array2::zeros(energies.raw_dim()),
+            energies,
             rows: rows.to_vec(),
             direction_bits: None,
             row_bits: 0,
@@ -128,14 +132,15 @@ impl WaterFilling {
         Self { row_bits: bits, ..self }
     }
 
-    /// With an energy that is lost (or, if it is negative, saved) wherever a direction is used.
+    /// With energies of what is coded that are larger than what is lost without codes; and with an energy that is lost (or, if it is
+    /// negative, saved) wherever a direction is used.
     ///
     /// # Shapes
-    /// `surcharges` \[groups, rank\], those of the energies
-    pub(super) fn with_surcharges(self, surcharges: &Array2<f64>) -> Self {
-        debug_assert_eq!(surcharges.dim(), self.energies.dim());
+    /// `coded` and `surcharges` \[groups, rank\], those of the energies
+    pub(super) fn with_coded(self, coded: &Array2<f64>, surcharges: &Array2<f64>) -> Self {
+        debug_assert!(coded.dim() == self.energies.dim() && surcharges.dim() == self.energies.dim());
         let total = if self.total > 0.0 { self.total } else { 1.0 };
-        Self { surcharges: surcharges / total, ..self }
+        Self { coded: coded / total, surcharges: surcharges / total, ..self }
     }
 
     /// The best widths that take at most so many bytes; `None` where not even rows without any codes do.
@@ -191,14 +196,18 @@ impl WaterFilling {
         let tables = [distortions(Level::Scalar), distortions(self.level)];
         let group = |group: usize| -> f64 {
             let table = &tables[usize::from(has_trellis(self.level, widths.row(group)))];
-            let cells = widths.row(group).into_iter().zip(self.energies.row(group)).zip(self.surcharges.row(group));
-            cells
-                .map(|((&width, energy), surcharge)| {
-                    energy * table[usize::from(width)] + if width > 0 { *surcharge } else { 0.0 }
-                })
-                .sum()
+            let cell = |(direction, &width): (usize, &u8)| match width {
+                0 => self.energies[[group, direction]],
+                width => self.loss([group, direction], table[usize::from(width)]),
+            };
+            widths.row(group).iter().enumerate().map(cell).sum()
         };
         (0..self.rows.len()).map(group).collect()
+    }
+
+    /// What a cell loses with codes of this distortion.
+    fn loss(&self, cell: [usize; 2], distortion: f64) -> f64 {
+        self.coded[cell] * distortion + self.surcharges[cell]
     }
 
     /// Bytes of a row of codes of so many bits.

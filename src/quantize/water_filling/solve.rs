@@ -60,12 +60,12 @@ fn relaxed(water: &WaterFilling, tables: &[Distortions], price: f64) -> Array2<u
     for direction in 0..rank {
         let mut saves = 0.0;
         for (group, best) in best.iter_mut().enumerate() {
-            let energy = water.energies[[group, direction]];
+            let cell = [group, direction];
             let bit = price * water.rows[group] as f64 / 8.0;
-            let fixed = water.surcharges[[group, direction]] + 2.0 * price;
             *best = (0, 0.0);
             for (width, &distortion) in (0..).zip(&tables[group]).skip(1) {
-                let saved = energy * (1.0 - distortion) - fixed - bit * f64::from(width);
+                let bytes = 2.0 * price + bit * f64::from(width);
+                let saved = water.energies[cell] - water.loss(cell, distortion) - bytes;
                 if saved > best.1 {
                     *best = (width, saved);
                 }
@@ -109,13 +109,11 @@ struct Move {
 impl<'a> Filling<'a> {
     fn new(water: &'a WaterFilling, tables: &'a [Distortions], price: f64) -> Self {
         let widths = relaxed(water, tables, price);
-        let error = widths
-            .indexed_iter()
-            .map(|((group, direction), &width)| {
-                let surcharge = if width > 0 { water.surcharges[[group, direction]] } else { 0.0 };
-                water.energies[[group, direction]] * tables[group][usize::from(width)] + surcharge
-            })
-            .sum();
+        let cell = |((group, direction), &width): ((usize, usize), &u8)| match width {
+            0 => water.energies[[group, direction]],
+            width => water.loss([group, direction], tables[group][usize::from(width)]),
+        };
+        let error = widths.indexed_iter().map(cell).sum();
         Self { water, tables, price, bytes: water.bytes(&widths), error, widths }
     }
 
@@ -184,14 +182,14 @@ impl<'a> Filling<'a> {
             .map(|widths| of_others && (self.water.direction_bits.is_none() || widths.iter().any(|&width| width > 0)))
             .collect();
         let distortions = &self.tables[group];
-        let (energies, surcharges) = (self.water.energies.row(group), self.water.surcharges.row(group));
         let saves = |direction: usize, width: u8| {
-            if width >= Level::MAX_WIDTH || (width == 0 && !can_begin[direction]) {
-                return 0.0;
+            let (cell, next) = ([group, direction], usize::from(width) + 1);
+            match width {
+                Level::MAX_WIDTH => 0.0,
+                0 if !can_begin[direction] => 0.0,
+                0 => self.water.energies[cell] - self.water.loss(cell, distortions[next]) - 2.0 * self.price,
+                _ => self.water.coded[cell] * (distortions[next - 1] - distortions[next]),
             }
-            let begin = if width == 0 { surcharges[direction] + 2.0 * self.price } else { 0.0 };
-            let width = usize::from(width);
-            energies[direction] * (distortions[width] - distortions[width + 1]) - begin
         };
         let mut saved: Vec<f64> =
             widths.iter().enumerate().map(|(direction, &width)| saves(direction, width)).collect();
