@@ -13,6 +13,11 @@ use factorized_embedding::{
     Bags, BlockFactors, BlockwiseEmbedding, DenseEmbedding, Embedding, FactorizedEmbedding, Factors, Pooling,
     RepeatedIds, TokenId,
 };
+#[cfg(feature = "decompose")]
+use factorized_embedding::{
+    QuantizedEmbedding,
+    quantize::{Budget, Level, Quantizer},
+};
 use ndarray::{Array1, Array2, ArrayViewMut2, s};
 
 struct Counting;
@@ -114,6 +119,16 @@ fn blockwise() -> BlockwiseEmbedding {
     layer.with_padding_id(3).expect("an id of the vocabulary")
 }
 
+/// Four groups.
+#[cfg(feature = "decompose")]
+fn quantized(level: Level) -> QuantizedEmbedding {
+    let quantizer = Quantizer::new(Budget::BitsPerWeight(4.0)).with_level(level).with_groups(4).expect("a few groups");
+    let table =
+        Array2::from_shape_fn((VOCAB_SIZE, DIM), |(i, j)| ((i * i + 31 * j * i + 7 * j) % 97) as f32 / 48.0 - 1.0);
+    let factors = quantizer.quantize(table.view()).expect("a table that can be quantized").factors;
+    QuantizedEmbedding::new(factors).with_padding_id(3).expect("an id of the vocabulary")
+}
+
 #[test]
 fn calls_into_the_callers_arrays_allocate_nothing() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread pool");
@@ -135,6 +150,12 @@ fn calls_into_the_callers_arrays_allocate_nothing() {
             check_layer(&format!("blockwise, {repeated_ids:?}"), &blockwise().with_repeated_ids(repeated_ids));
         }
         check_layer("blockwise int8", &blockwise().to_int8().expect("small numbers"));
+        #[cfg(feature = "decompose")]
+        for level in [Level::Scalar, Level::Trellis] {
+            for repeated_ids in [RepeatedIds::Compute, RepeatedIds::Copy, RepeatedIds::Automatic] {
+                check_layer(&format!("{level:?}, {repeated_ids:?}"), &quantized(level).with_repeated_ids(repeated_ids));
+            }
+        }
         let table = numbers((VOCAB_SIZE, DIM));
         check_layer("borrowed", &DenseEmbedding::new(&table).expect("finite numbers"));
 

@@ -69,6 +69,24 @@ fn threads_change_nothing_blockwise() {
 
 #[cfg(feature = "decompose")]
 #[test]
+fn threads_change_nothing_quantized() {
+    use factorized_embedding::{
+        QuantizedEmbedding,
+        quantize::{Budget, Level, Quantizer},
+    };
+
+    let table = random::normal((5000, 100), 8);
+    for level in [Level::Scalar, Level::Trellis] {
+        let quantizer =
+            Quantizer::new(Budget::BitsPerWeight(3.0)).with_level(level).with_groups(5).expect("a few groups");
+        let factors = quantizer.quantize(table.view()).expect("a table that can be quantized").factors;
+        let layer = QuantizedEmbedding::new(factors).with_padding_id(11).expect("an id of the vocabulary");
+        check(&format!("{level:?}"), &layer);
+    }
+}
+
+#[cfg(feature = "decompose")]
+#[test]
 fn threads_change_nothing_about_groups_of_rows() {
     use factorized_embedding::{BlockwiseSvd, Decompose, MeanRemoval, RowGroups, RowWeights};
 

@@ -1,6 +1,6 @@
 //! One contract for every layer: what `Embedding` promises, checked against the reference for each implementor.
 //!
-//! `layers.rs` and `blockwise.rs` make every kind of layer with its reference; the other modules check one part of the contract each.
+//! `layers.rs`, `blockwise.rs` and `quantized.rs` make every kind of layer with its reference; the other modules check one part of the contract each.
 #![cfg(all(feature = "decompose", feature = "safetensors"))]
 
 #[path = "../support/mod.rs"]
@@ -11,6 +11,7 @@ mod blockwise;
 mod layers;
 mod lookups;
 mod products;
+mod quantized;
 mod refusals;
 mod search;
 mod subject;
@@ -18,6 +19,7 @@ mod subject;
 use blockwise::for_each_blockwise;
 use factorized_embedding::{Embedding, Shape};
 use layers::{Numbers, for_each_dense, for_each_factorized};
+use quantized::for_each_quantized;
 use subject::Reference;
 
 /// Everything that every layer promises.
@@ -91,6 +93,13 @@ fn blockwise_layers_of_small_integers_keep_the_contract_exactly() {
 }
 
 #[test]
+fn quantized_layers_of_every_width_keep_the_contract() {
+    for dim in DIMS {
+        for_each_quantized((53, dim), Some(7), check_embedding_contract);
+    }
+}
+
+#[test]
 fn a_vocabulary_of_one_or_two_keeps_the_contract() {
     for vocab_size in [1, 2] {
         for_each_dense((vocab_size, 3), Numbers::Normal, Some(0), check_embedding_contract);
@@ -117,5 +126,6 @@ fn products_and_searches_keep_the_contract_across_blocks_of_the_vocabulary() {
             for_each_dense((vocab_size, 3), numbers, Some(padding_id), check);
             for_each_blockwise((vocab_size, 3), numbers, Some(padding_id), check);
         }
+        for_each_quantized((vocab_size, 3), Some(padding_id), check);
     }
 }
