@@ -123,7 +123,8 @@
 //! - Layers use the best instruction set that the machine has ([`Isa`]). On one instruction set, the bits of a looked-up row
 //!   depend neither on how many rows are looked up, nor on its position among them, nor on whether its id is repeated or
 //!   [hot](FactorizedEmbedding::with_hot_rows), nor on the number of threads; those of a bag not on the other bags, and
-//!   those of a logit not on the other hidden states, but for whether there are more than two.
+//!   those of a logit not on the other hidden states, but for whether there are more than two (than eight for a
+//!   [`QuantizedEmbedding`]).
 //! - Calls that write into an array of the caller's (`lookup_into` and the like) allocate nothing once a thread has made one
 //!   like it, as long as they stay on that thread. What does allocate: hidden states, weights and rank-space rows that are
 //!   not row-major, and logits into an array whose rows are not contiguous, which are copied; tables that are not row-major

@@ -6,10 +6,13 @@ use std::fmt::Debug;
 use factorized_embedding::{
     AlternatingLeastSquares, ArrayRows, Bags, BlockFactors, BlockwiseEmbedding, BlockwiseSvd, ChainedRows, Decompose,
     Decomposition, DenseEmbedding, Dtype, Embedding, EmbeddingExt, Error, FactorizedEmbedding, Factors, IteratorRows,
-    Observations, Pooling, Rank, Result, RowBlocks, RowGroups, RowWeights, Shape, TokenCounts, TopK, TruncatedSvd,
-    Vocabulary,
+    Observations, Pooling, QuantizedEmbedding, QuantizedFactors, Rank, Result, RowBlocks, RowGroups, RowWeights, Shape,
+    TokenCounts, TopK, TruncatedSvd, Vocabulary,
     evaluate::{Comparison, Cost, Evaluator},
     io::safetensors::{FactorsWriter, SafetensorsRows},
+    quantize::{
+        Budget, Level, PartBytes, Quantization, QuantizationReport, Quantizer, RotationChoice, RowScale, WaterFilling,
+    },
 };
 use ndarray::Array2;
 
@@ -45,6 +48,10 @@ fn every_type_can_be_sent_to_and_shared_between_threads() {
     #[cfg(feature = "npy")]
     check::<factorized_embedding::io::npy::NpyRows>();
     check::<Pooling>();
+    check::<Quantization>();
+    check::<QuantizedEmbedding>();
+    check::<QuantizedFactors>();
+    check::<Quantizer>();
     check::<Rank>();
     check::<RowGroups>();
     check::<RowWeights>();
@@ -64,10 +71,15 @@ fn every_type_can_be_copied_and_compared_where_that_makes_sense() {
     fn large<T: Clone + PartialEq>() {}
     fn layer<T: Clone + Embedding>() {}
     small::<Bags<'_>>();
+    small::<Budget>();
     small::<Cost>();
     small::<Dtype>();
+    small::<Level>();
+    small::<PartBytes>();
     small::<Pooling>();
     small::<Rank>();
+    small::<RotationChoice>();
+    small::<RowScale>();
     small::<Shape>();
     large::<BlockFactors>();
     large::<AlternatingLeastSquares>();
@@ -79,15 +91,21 @@ fn every_type_can_be_copied_and_compared_where_that_makes_sense() {
     large::<Decomposition<BlockFactors>>();
     large::<Factors>();
     large::<Observations>();
+    large::<Quantization>();
+    large::<QuantizationReport>();
+    large::<QuantizedFactors>();
+    large::<Quantizer>();
     large::<RowGroups>();
     large::<RowWeights>();
     large::<TokenCounts>();
     large::<TopK>();
     large::<TruncatedSvd>();
     large::<Vocabulary>();
+    large::<WaterFilling>();
     layer::<BlockwiseEmbedding>();
     layer::<DenseEmbedding<'_>>();
     layer::<FactorizedEmbedding>();
+    layer::<QuantizedEmbedding>();
 }
 
 #[test]
@@ -160,6 +178,12 @@ fn large_things_print_their_shapes() {
     assert_short("DenseEmbedding(f32 [2000, 4], padding id 7)", &dense);
     let halves = DenseEmbedding::from_bytes(vec![0; 800], Dtype::Bf16, [100, 4]).expect("800 bytes");
     assert_short("DenseEmbedding(bf16 [100, 4])", &halves);
+    let table = Array2::from_shape_fn((2000, 4), |(i, j)| ((7 * i + j) as f32).sin());
+    let codes = Quantizer::balanced().quantize(table.view()).expect("a budget for something").factors;
+    let bytes = codes.size_in_bytes();
+    assert_short(&format!("QuantizedFactors([2000, 4], rank {}, scalar, {bytes} bytes)", codes.rank()), &codes);
+    let layer = QuantizedEmbedding::new(codes.clone()).with_padding_id(7).expect("an id of the vocabulary");
+    assert_short(&format!("QuantizedEmbedding({codes:?}, padding id 7)"), &layer);
     let weights = RowWeights::new(vec![1.0; 2000]).and_then(|weights| weights.with_smoothing(0.5)).expect("positive");
     assert_short("RowWeights(2000 counts, smoothing 0.5, exponent 1)", &weights);
     assert_short("TokenCounts(2000 ids)", &TokenCounts::new(2000).expect("a vocabulary"));

@@ -298,6 +298,6 @@ impl fmt::Debug for QuantizedFactors {
             Level::Scalar => "scalar",
             Level::Trellis => "trellis",
         };
-        write!(f, "[{vocab_size} × {rank}] in {level} codes · [{rank} × {dim}], {} bytes", self.size_in_bytes())
+        write!(f, "QuantizedFactors([{vocab_size}, {dim}], rank {rank}, {level}, {} bytes)", self.size_in_bytes())
     }
 }

@@ -103,10 +103,15 @@ impl Mirrored {
     }
 
     /// The first half, in units.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "other instruction sets look up the whole table")
+    )]
     pub(in crate::kernel) fn half(&self) -> &[i8; Self::HALF] {
         &self.half
     }
 
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "the same"))]
     pub(in crate::kernel) fn unit(&self) -> f32 {
         self.unit
     }
