@@ -140,7 +140,7 @@ mod tests {
     fn sizes_that_no_memory_holds_are_refused() {
         let dim = MAX_HADAMARD + 1;
         let hadamard = refused(|parts| parts.rotation = Rotation::Hadamard { seed: 1, dim });
-        assert_eq!(hadamard, "a Hadamard transform of 65537 columns, at most 65536");
+        assert_eq!(hadamard, "a Hadamard transform of 8193 columns, at most 8192");
         let huge = refused(|parts| {
             let Rotation::Basis(basis) = &mut parts.rotation else { return };
             // 3 · dim · 5 bits are 8 bytes more than 2⁶⁴ bits.
