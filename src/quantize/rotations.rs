@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, Axis, s};
 
 use super::{Level, RotationChoice, WaterFilling, directions::EXTRA_BITS, table::Moments};
-use crate::{Result, factors::Rotation, linalg};
+use crate::{Error, Result, factors::Rotation, linalg};
 
 /// Orthonormal directions.
 pub(super) struct Directions {
@@ -23,7 +23,7 @@ const DIRECTION_BITS: usize = 6;
 /// The directions that are asked for; or singular directions, and a Hadamard transform where it may be better.
 ///
 /// # Errors
-/// [`NoConvergence`](crate::Error::NoConvergence).
+/// [`NoConvergence`](Error::NoConvergence), [`InvalidSetting`](Error::InvalidSetting) for a Hadamard transform of too many columns.
 pub(super) fn candidates(
     moments: &Moments,
     vocab_size: usize,
@@ -36,6 +36,10 @@ pub(super) fn candidates(
         Directions { vectors, seed: Some(seed) }
     };
     if choice == RotationChoice::Hadamard {
+        if dim > Rotation::MAX_HADAMARD {
+            let expected = "at most 8192 for a Hadamard transform";
+            return Err(Error::InvalidSetting { name: "columns", value: dim as f64, expected });
+        }
         return Ok(vec![hadamard()]);
     }
     let eigen = linalg::symmetric_eigen(moments.gram.view())?;
@@ -44,7 +48,7 @@ pub(super) fn candidates(
         linalg::orient(vector);
     }
     let mut candidates = vec![Directions { vectors, seed: None }];
-    if choice == RotationChoice::Automatic {
+    if choice == RotationChoice::Automatic && dim <= Rotation::MAX_HADAMARD {
         let hadamard = hadamard();
         let singular = eigen.values.mapv(|value| value.max(0.0));
         if may_be_better(&energies(moments, &hadamard.vectors), &singular, vocab_size) {

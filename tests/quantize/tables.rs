@@ -14,18 +14,22 @@ pub(crate) fn harmonic(vocab_size: usize, dim: usize, seed: u64) -> Array2<f32> 
     for (j, mut column) in (1..).zip(table.columns_mut()) {
         column /= (j as f32).sqrt();
     }
-    reflected(table, seed + 1) + 0.1
+    table.dot(&rotation(dim, seed + 1)) + 0.1
 }
 
-/// Rows reflected at random hyperplanes: an orthogonal transform of them.
-fn reflected(mut table: Array2<f32>, seed: u64) -> Array2<f32> {
-    for normal in random::normal((8, table.ncols()), seed).rows() {
-        let projections = table.dot(&normal) * (2.0 / normal.dot(&normal));
-        for (mut row, projection) in table.axis_iter_mut(Axis(0)).zip(projections) {
-            row.scaled_add(-projection, &normal);
+/// Random orthonormal rows (Gram–Schmidt, each row twice).
+fn rotation(dim: usize, seed: u64) -> Array2<f32> {
+    let mut rows = random::normal((dim, dim), seed).mapv(f64::from);
+    for i in 0..dim {
+        let (before, mut rest) = rows.view_mut().split_at(Axis(0), i);
+        let mut row = rest.row_mut(0);
+        for _ in 0..2 {
+            let projections = before.dot(&row);
+            row -= &projections.dot(&before);
         }
+        row /= row.dot(&row).sqrt();
     }
-    table
+    rows.mapv(|x| x as f32)
 }
 
 /// Counts that fall with the id, as those of tokens do.

@@ -285,8 +285,8 @@ fn numbers_that_cannot_be_are_refused() {
     let groups = |groups: usize| {
         with_tensor("widths", move |widths| (widths.shape, widths.data) = (vec![groups, 6], vec![0; 6 * groups]))
     };
-    assert_invalid(&groups(0), "widths [0, 11], expected [1 to 16, 11]");
-    assert_invalid(&groups(17), "widths [17, 11], expected [1 to 16, 11]");
+    assert_invalid(&groups(0), "widths of 0 groups, expected 1 to 16");
+    assert_invalid(&groups(17), "widths of 17 groups, expected 1 to 16");
 }
 
 #[test]

@@ -5,8 +5,6 @@ use half::f16;
 use super::{BasisCode, CodedBasis, Level, QuantizedFactors, QuantizedParts, Rotation, RowScales};
 use crate::embedding::check;
 
-/// Columns of the largest Hadamard transform: it takes no bytes of a file, but dim² numbers in memory.
-const MAX_HADAMARD: usize = 1 << 13;
 /// No code stands for a larger number of standard deviations.
 const MAX_LEVEL: f32 = 8.0;
 
@@ -27,8 +25,8 @@ pub(super) fn parts(parts: &QuantizedParts) -> Result<(), String> {
     }
     match rotation {
         Rotation::Basis(basis) => check_basis(basis, *unit)?,
-        Rotation::Hadamard { .. } if dim > MAX_HADAMARD => {
-            return Err(format!("a Hadamard transform of {dim} columns, at most {MAX_HADAMARD}"));
+        Rotation::Hadamard { .. } if dim > Rotation::MAX_HADAMARD => {
+            return Err(format!("a Hadamard transform of {dim} columns, at most {}", Rotation::MAX_HADAMARD));
         }
         Rotation::Hadamard { .. } => {}
     }
@@ -138,7 +136,7 @@ mod tests {
 
     #[test]
     fn sizes_that_no_memory_holds_are_refused() {
-        let dim = MAX_HADAMARD + 1;
+        let dim = Rotation::MAX_HADAMARD + 1;
         let hadamard = refused(|parts| parts.rotation = Rotation::Hadamard { seed: 1, dim });
         assert_eq!(hadamard, "a Hadamard transform of 8193 columns, at most 8192");
         let huge = refused(|parts| {

@@ -20,6 +20,9 @@ pub(crate) enum Rotation {
 }
 
 impl Rotation {
+    /// Columns of the largest Hadamard transform: it takes no bytes of a file, but dim² numbers in memory.
+    pub(crate) const MAX_HADAMARD: usize = 1 << 13;
+
     pub(crate) fn rank(&self) -> usize {
         match self {
             Self::Basis(basis) => basis.kinds.len(),

@@ -121,8 +121,8 @@ impl<'a> Filling<'a> {
     fn fill_free_bits(&mut self, floor: f64) {
         for group in 0..self.widths.nrows() {
             let free = self.row_bytes(group) * 8 - self.row_bits(group);
-            let step = self.more(group, free, false);
-            if self.error - step.saved >= floor {
+            let steps = (1..=free).rev().map(|bits| self.more(group, bits, false));
+            if let Some(step) = steps.into_iter().find(|step| self.error - step.saved >= floor) {
                 self.apply(group, &step);
             }
         }
@@ -175,12 +175,7 @@ impl<'a> Filling<'a> {
     fn more(&self, group: usize, mut bits: usize, of_others: bool) -> Move {
         let mut step = Move::default();
         let mut widths: Vec<u8> = self.widths.row(group).to_vec();
-        let can_begin: Vec<bool> = self
-            .widths
-            .columns()
-            .into_iter()
-            .map(|widths| of_others && (self.water.direction_bits.is_none() || widths.iter().any(|&width| width > 0)))
-            .collect();
+        let can_begin = if of_others { self.can_begin(group) } else { vec![false; widths.len()] };
         let distortions = &self.tables[group];
         let saves = |direction: usize, width: u8| {
             let (cell, next) = ([group, direction], usize::from(width) + 1);
@@ -206,6 +201,23 @@ impl<'a> Filling<'a> {
         let before = self.widths.row(group);
         step.widths = changed(before, &widths);
         step
+    }
+
+    /// Which directions cost no bytes of V̂: those that are used, or one where none is.
+    fn can_begin(&self, group: usize) -> Vec<bool> {
+        let is_used = |widths: ArrayView1<'_, u8>| widths.iter().any(|&width| width > 0);
+        let mut can_begin: Vec<bool> = self
+            .widths
+            .columns()
+            .into_iter()
+            .map(|widths| self.water.direction_bits.is_none() || is_used(widths))
+            .collect();
+        let energies = self.water.energies.row(group);
+        let largest = (0..energies.len()).max_by(|&a, &b| energies[a].total_cmp(&energies[b]).then(b.cmp(&a)));
+        if let Some(largest) = largest.filter(|_| !can_begin.contains(&true)) {
+            can_begin[largest] = true;
+        }
+        can_begin
     }
 
     fn row_bits(&self, group: usize) -> usize {
