@@ -44,6 +44,7 @@ pub(super) struct Planner {
     pub(super) level: Level,
     pub(super) shape: [usize; 2],
     pub(super) has_mean: bool,
+    pub(super) is_weighted: bool,
     pub(super) energy: Energy,
     /// Rows by id and by importance.
     pub(super) strata: Vec<Strata>,
@@ -167,7 +168,8 @@ impl Options {
             }
         }
         let least = tried.iter().map(|(errors, _)| errors.weighted).fold(f64::INFINITY, f64::min);
-        let nearly = tried.into_iter().filter(|(errors, _)| errors.weighted <= least * NEARLY_THE_SAME);
+        let margin = if self.planner.is_weighted { NEARLY_THE_SAME } else { 1.0 };
+        let nearly = tried.into_iter().filter(|(errors, _)| errors.weighted <= least * margin);
         Ok(nearly.max_by_key(|(_, grouping)| grouping.strata.len()))
     }
 

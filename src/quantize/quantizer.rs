@@ -194,6 +194,7 @@ impl Quantizer {
             level: self.level,
             shape: [vocab_size, dim],
             has_mean: table.has_mean(),
+            is_weighted: self.row_weights.is_some(),
             energy: table.energy,
             strata,
             rotated,

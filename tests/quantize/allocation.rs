@@ -64,6 +64,16 @@ fn a_direction_has_to_pay_for_itself() {
 }
 
 #[test]
+fn groups_that_begin_with_different_directions_pay_for_both() {
+    let water = WaterFilling::new(array![[4.0, 1.0], [1.0, 4.0]].view(), &[100, 100], Level::Scalar).expect("energies");
+    let water = water.with_direction_bits(8 * 300);
+    for bytes in water.min_bytes()..1200 {
+        let found = allocate(&water, bytes);
+        assert!(found.bytes <= bytes, "{} of {bytes} bytes: {:?}", found.bytes, found.widths);
+    }
+}
+
+#[test]
 fn rows_are_filled_up_with_bits() {
     // Five directions of 1 bit leave three bits of a byte.
     let water = WaterFilling::new(Array2::ones((1, 5)).view(), &[1000], Level::Scalar).expect("energies");
@@ -121,7 +131,7 @@ fn waters() -> impl Strategy<Value = WaterFilling> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(80))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn more_bytes_never_give_more_error(water in waters(), mut bytes in vec(0..30_000_usize, 8)) {

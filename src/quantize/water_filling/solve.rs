@@ -131,7 +131,7 @@ impl<'a> Filling<'a> {
     /// The second half of step 3, down to an error.
     fn fill_bytes(&mut self, bytes: usize, floor: f64) {
         let num_groups = self.widths.nrows();
-        let mut moves: Vec<Move> = (0..num_groups).map(|group| self.byte(group)).collect();
+        let mut moves = self.bytes_of_groups();
         // What saves more per byte than a move that did not fit would not have come before it with more bytes.
         let mut most = f64::INFINITY;
         loop {
@@ -148,9 +148,19 @@ impl<'a> Filling<'a> {
                 most = most.min(step.saved / step.bytes as f64);
                 continue;
             }
+            let is_first = self.widths.iter().all(|&width| width == 0);
             self.apply(group, &step);
-            moves[group] = self.byte(group);
+            if is_first {
+                // The one direction that costs nothing is taken.
+                moves = self.bytes_of_groups();
+            } else {
+                moves[group] = self.byte(group);
+            }
         }
+    }
+
+    fn bytes_of_groups(&self) -> Vec<Move> {
+        (0..self.widths.nrows()).map(|group| self.byte(group)).collect()
     }
 
     fn apply(&mut self, group: usize, step: &Move) {
