@@ -18,7 +18,7 @@ pub use blocks::BlockFactors;
 pub(crate) use quantized::header_bytes;
 #[cfg(feature = "decompose")]
 pub(crate) use quantized::{BLOCK_ROWS, RowPlaces, TRELLIS_DISTORTION, write_bits};
-#[cfg(any(test, feature = "decompose", feature = "safetensors"))]
+#[cfg(any(feature = "decompose", feature = "safetensors"))]
 pub(crate) use quantized::{BasisCode, CodedBasis, QuantizedParts, Rotation, RowGroupIds, SharedBytes};
 pub(crate) use quantized::{CodeGroup, RowScales, Run, WINDOW_BITS};
 pub use quantized::{Level, PartBytes, QuantizedFactors};

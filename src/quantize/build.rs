@@ -39,12 +39,13 @@ pub(super) fn build(table: &mut Table<'_>, norms: Option<&[f64]>, options: &Opti
         let rows = widths.rows().into_iter().zip(scales.rows());
         rows.map(|(widths, scales)| CodeGroup::new(level, widths.to_vec(), scales.to_vec(), scale_bits)).collect()
     };
-    let groups = groups_with(&stored_scales(&deviations)?);
+    let deviations = stored_scales(&deviations);
+    let groups = groups_with(&deviations);
     let mut coding = Coding { directions: &directions, groups, group_of: &group_of, norms };
-    let spread = deviations * coding.spreads(table)?;
-    coding.groups = groups_with(&stored_scales(&spread)?);
+    let spread = stored_scales(&(deviations.mapv(f64::from) * coding.spreads(table)?));
+    coding.groups = groups_with(&spread);
     let codes = coding.encode(table)?;
-    let scales = stored_scales(&(spread * &codes.gains))?;
+    let scales = stored_scales(&(spread.mapv(f64::from) * &codes.gains));
     let groups = groups_with(&scales);
     let row_scales = choice.row_scale_bits.map(|bits| {
         let importances: Vec<f64> = codes.scales.iter().zip(table.weights).map(|(s, w)| w * s * s).collect();

@@ -42,7 +42,7 @@ pub(super) fn pack(directions: &[&CodedDirection], dim: usize, bits: u8) -> Code
 }
 
 /// Bits of a direction beside its codes: its scale and the kind of its codes.
-pub(super) const EXTRA_BITS: usize = 24;
+pub(super) const EXTRA_BITS: usize = 17;
 
 fn code_direction(direction: ArrayView1<'_, f64>, bits: u8) -> CodedDirection {
     let largest = direction.iter().fold(0.0, |largest: f64, number| largest.max(number.abs()));

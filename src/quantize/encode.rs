@@ -247,11 +247,7 @@ impl<'a> Coder<'a> {
     }
 }
 
-/// Scales as they are stored.
-///
-/// # Errors
-/// [`Overflow`](crate::Error::Overflow).
-pub(super) fn stored_scales(scales: &Array2<f64>) -> Result<Array2<f16>> {
-    let scales = scales.mapv(f16::from_f64);
-    if scales.iter().all(|scale| scale.is_finite()) { Ok(scales) } else { Err(super::table::overflow()) }
+/// Scales as they are stored. Only rows that matter next to nothing are beyond the range, see the unit of a [`Table`].
+pub(super) fn stored_scales(scales: &Array2<f64>) -> Array2<f16> {
+    scales.mapv(|scale| f16::from_f64(scale.clamp(f16::MIN.into(), f16::MAX.into())))
 }

@@ -7,7 +7,6 @@ use ndarray::{Array1, Array2};
 use super::{
     BitAllocation, Level, WaterFilling,
     directions::{self, CodedDirection},
-    distortion::distortions,
     row_scales::ScaleRange,
     strata::{Grouping, Order, Strata, StrataSums, group_bytes},
     table::{Energy, overflow},
@@ -77,8 +76,8 @@ pub(super) struct Problem {
     water: WaterFilling,
     /// Bytes that do not depend on widths: the header, groups of rows, the mean, …
     fixed_bytes: usize,
-    /// The mean square of the relative error of the scales of rows.
-    scale_error: f64,
+    /// What using a direction costs beside the distortion of its codes, where rows do not weigh anything \[groups, rank\].
+    plain_surcharges: Array2<f64>,
 }
 
 /// A way to code a table.
@@ -107,10 +106,10 @@ impl Options {
         let rotations = 0..options.planner.rotated.len();
         let mut choices: Vec<Choice> =
             rotations.clone().flat_map(|rotation| options.choices(rotation, strata, &grouping)).collect();
-        if options.planner.num_groups.is_none() && grouping.strata.len() > 1 {
-            // For budgets that are too small for groups.
-            let one = options.planner.strata[0].grouping(1);
-            choices.extend(rotations.flat_map(|rotation| options.choices(rotation, 0, &one)));
+        // For budgets that are too small for groups, or for rows of any group anywhere.
+        let few_bytes = options.planner.strata[0].grouping(options.planner.num_groups.unwrap_or(1));
+        if few_bytes != grouping {
+            choices.extend(rotations.flat_map(|rotation| options.choices(rotation, 0, &few_bytes)));
         }
         options.choices = choices;
         Ok(options)
@@ -229,13 +228,15 @@ impl Options {
             + QuantizedFactors::CODE_PADDING
             + group_bytes(choice.grouping.order, vocab_size, rows.len())
             + if planner.has_mean { 2 * dim } else { 0 }
-            + if choice.direction_bits.is_none() { size_of::<u64>() } else { 0 };
-        Ok(Problem { choice: choice.clone(), sums, coded, water, fixed_bytes, scale_error })
+            // The seed; or the kinds of directions, which are whole bytes.
+            + if choice.direction_bits.is_none() { size_of::<u64>() } else { 1 };
+        let plain_surcharges = surcharges(&sums.plain, lost, dim, scale_error);
+        Ok(Problem { choice: choice.clone(), sums, coded, water, fixed_bytes, plain_surcharges })
     }
 
     /// The relative errors to be expected of widths.
     pub(super) fn relative_errors(&self, plan: &Plan) -> Energy {
-        let plain = plan.problem.plain_error(self.planner.level, &plan.allocation.widths);
+        let plain = plan.problem.plain_error(&plan.allocation.widths);
         Energy { plain, weighted: plan.allocation.error }.relative_to(self.planner.energy)
     }
 }
@@ -283,17 +284,21 @@ impl Problem {
         if self.choice.row_scale_bits.is_some() { &self.sums.squares } else { &self.sums.rows }
     }
 
-    /// Σ ‖e − ê‖² to be expected.
-    fn plain_error(&self, level: Level, widths: &Array2<u8>) -> f64 {
-        let table = distortions(level);
+    /// Σ ‖e − ê‖² to be expected: as the weighted error, but for what is lost outside of the codes.
+    fn plain_error(&self, widths: &Array2<u8>) -> f64 {
         let mut lost = 0.0;
-        for ((group, direction), &width) in widths.indexed_iter() {
-            let mass = self.masses()[group];
-            if width == 0 || mass.weighted == 0.0 {
-                lost += self.sums.plain[[group, direction]];
-            } else {
-                let variance = self.coded[[group, direction]] / mass.weighted;
-                lost += mass.plain * variance * (table[usize::from(width)] + self.scale_error);
+        for (group, (widths, mass)) in widths.rows().into_iter().zip(self.masses()).enumerate() {
+            let table = self.water.distortions_of(widths);
+            for (direction, &width) in widths.iter().enumerate() {
+                let cell = [group, direction];
+                lost += match width {
+                    0 => self.sums.plain[cell],
+                    _ if mass.weighted == 0.0 => self.sums.plain[cell],
+                    width => {
+                        let variance = self.coded[cell] / mass.weighted;
+                        mass.plain * variance * table[usize::from(width)] + self.plain_surcharges[cell]
+                    }
+                };
             }
         }
         lost

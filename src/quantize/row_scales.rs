@@ -2,8 +2,10 @@
 
 use crate::factors::RowScales;
 
-/// Scales smaller than this share of the largest do not widen the range if they matter this little together.
+/// The smallest scales do not widen the range if they matter this little together.
 const NEGLIGIBLE: f64 = 1e-5;
+/// Nor do the largest ones: far less, as what is cut off of them is all of their error.
+const NEGLIGIBLE_ABOVE: f64 = 1e-9;
 
 /// The range of log₂ of scales.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,7 +15,7 @@ pub(super) struct ScaleRange {
 }
 
 impl ScaleRange {
-    /// Of all scales that are not zero, but for the smallest ones, whose importance adds up to next to nothing.
+    /// Of all scales that are not zero, but for the smallest and the largest ones, whose importance adds up to next to nothing.
     ///
     /// # Shapes
     /// `scales` and `importances` \[n\]
@@ -21,12 +23,15 @@ impl ScaleRange {
         let mut order: Vec<usize> = (0..scales.len()).filter(|&row| scales[row] > 0.0).collect();
         order.sort_by(|&a, &b| scales[a].total_cmp(&scales[b]));
         let all: f64 = order.iter().map(|&row| importances[row]).sum();
-        let mut below = 0.0;
-        let first = order.iter().find(|&&row| {
-            below += importances[row];
-            below > NEGLIGIBLE * all
-        });
-        match (first.or(order.first()), order.last()) {
+        let until = |negligible: f64| {
+            let mut sum = 0.0;
+            move |row: &&usize| {
+                sum += importances[**row];
+                sum > negligible * all
+            }
+        };
+        let (first, last) = (order.iter().find(until(NEGLIGIBLE)), order.iter().rev().find(until(NEGLIGIBLE_ABOVE)));
+        match (first.or(order.first()), last.or(order.last())) {
             (Some(&first), Some(&last)) => {
                 let [min, max] = [first, last].map(|row| scales[row].log2().clamp(-149.0, 127.0));
                 Self { min, max }

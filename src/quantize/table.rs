@@ -19,6 +19,8 @@ use crate::{
 const BLOCK_ROWS: usize = 1024;
 /// How many such blocks of each thread wait for each other.
 const PER_THREAD: usize = 2;
+/// Rows whose importance adds up to less than this share of all may be larger than scales can say.
+const NEGLIGIBLE: f64 = 1e-9;
 
 /// A table less its mean, in a unit in which its numbers are neither too large nor too small for `f16`.
 pub(super) struct Table<'a> {
@@ -65,38 +67,44 @@ impl<'a> Table<'a> {
     /// Reads the table once.
     ///
     /// # Errors
-    /// [`NonFinite`](Error::NonFinite), and those of the source.
+    /// [`NonFinite`](Error::NonFinite), [`Overflow`](Error::Overflow) for a mean that `f16` rounds out of the range of `f32`, and those of
+    /// the source.
     pub(super) fn new(source: &'a mut dyn RowBlocks, weights: &'a [f64]) -> Result<Self> {
         let dim = source.dim();
-        let (mut sum, mut largest, mut energy) = (Array1::<f64>::zeros(dim), 0.0, Energy::default());
+        let (mut sum, mut magnitudes, mut energy) =
+            (Array1::<f64>::zeros(dim), Magnitudes::default(), Energy::default());
         for_each_block(source, 0, Some(weights), |first, block, weights| {
             check_finite(block, first)?;
             let weights = weights.unwrap_or_default();
             let work = |range: Range<usize>| {
-                let mut part = (Array1::<f64>::zeros(dim), 0.0_f64, Energy::default());
+                let mut part = (Array1::<f64>::zeros(dim), Magnitudes::default(), Energy::default());
                 for (row, &weight) in block.slice(s![range.clone(), ..]).rows().into_iter().zip(&weights[range]) {
-                    let mut square = 0.0;
+                    let (mut square, mut largest) = (0.0, 0.0_f64);
                     for (sum, &number) in part.0.iter_mut().zip(row) {
                         let number = f64::from(number);
                         *sum += weight * number;
                         square += number * number;
-                        part.1 = part.1.max(number.abs());
+                        largest = largest.max(number.abs());
                     }
+                    part.1.add(largest, weight * square);
                     part.2.add(Energy { plain: square, weighted: weight * square });
                 }
                 part
             };
             map_in_order(block.nrows(), BLOCK_ROWS, PER_THREAD, work, |part| {
                 sum += &part.0;
-                largest = part.1.max(largest);
+                magnitudes.merge(&part.1);
                 energy.add(part.2);
                 Ok(())
             })
         })?;
-        let unit = unit_of(largest, dim);
+        let unit = magnitudes.unit(dim);
         let scale = f64::from(unit).recip();
         let weight: f64 = weights.iter().sum();
-        let mean = sum.iter().map(|sum| f16::from_f64(sum / weight * scale)).collect();
+        let mean: Vec<f16> = sum.iter().map(|sum| f16::from_f64(sum / weight * scale)).collect();
+        if !mean.iter().all(|number| (number.to_f32() * unit).is_finite()) {
+            return Err(overflow());
+        }
         let energy = Energy { plain: energy.plain * scale * scale, weighted: energy.weighted * scale * scale };
         Ok(Self { source, weights, unit, mean, energy })
     }
@@ -178,14 +186,56 @@ pub(super) fn weights_of(shape: [usize; 2], weights: Option<&RowWeights>) -> Res
     }
 }
 
-/// The power of two in which numbers up to `largest`, and rows of `dim` of them, fit into `f16` well.
-fn unit_of(largest: f64, dim: usize) -> f32 {
-    if largest == 0.0 {
-        return 1.0;
+/// How much rows of each magnitude matter.
+#[derive(Clone)]
+struct Magnitudes {
+    /// Σ w·‖e‖² over the rows whose largest number is 2ᵏ or more, below 2ᵏ⁺¹, for k from [`Self::FIRST`] on.
+    importances: [f64; 278],
+    largest: usize,
+}
+
+impl Default for Magnitudes {
+    fn default() -> Self {
+        Self { importances: [0.0; 278], largest: 0 }
     }
-    // A row is at most √dim times as long as its largest number, and a scale no larger than it.
-    let headroom = (14.0 - (dim as f64).log2() / 2.0).min(5.0);
-    (largest.log2().floor() - headroom.floor()).clamp(-126.0, 126.0).exp2() as f32
+}
+
+impl Magnitudes {
+    /// The exponent of the smallest `f32`.
+    const FIRST: i32 = -149;
+    /// How many binary orders above the unit numbers may be, so that their squares are far within `f32`.
+    const MOST: f64 = 60.0;
+
+    fn add(&mut self, largest: f64, importance: f64) {
+        if largest > 0.0 {
+            let place = ((largest.log2().floor() as i32 - Self::FIRST).max(0) as usize).min(self.importances.len() - 1);
+            self.importances[place] += importance;
+            self.largest = self.largest.max(place);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.importances.iter_mut().zip(&other.importances).for_each(|(all, part)| *all += part);
+        self.largest = self.largest.max(other.largest);
+    }
+
+    /// The power of two in which rows of `dim` numbers fit into `f16` well: all that matter more than next to nothing.
+    fn unit(&self, dim: usize) -> f32 {
+        let all: f64 = self.importances.iter().sum();
+        if all == 0.0 {
+            return 1.0;
+        }
+        let mut above = 0.0;
+        let matters = |&place: &usize| {
+            above += self.importances[place];
+            above > NEGLIGIBLE * all
+        };
+        let exponent = |place: usize| place as f64 + f64::from(Self::FIRST);
+        let place = (0..self.importances.len()).rev().find(matters).unwrap_or(self.largest);
+        // A row is at most √dim times as long as its largest number, and a scale no larger than it.
+        let headroom = (14.0 - (dim as f64).log2() / 2.0).min(5.0).floor();
+        (exponent(place) - headroom).max(exponent(self.largest) - Self::MOST).clamp(-126.0, 126.0).exp2() as f32
+    }
 }
 
 /// # Errors

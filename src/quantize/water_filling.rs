@@ -79,7 +79,8 @@ impl WaterFilling {
     /// # Errors
     /// [`Empty`](Error::Empty), [`ShapeMismatch`](Error::ShapeMismatch), [`NonFinite`](Error::NonFinite),
     /// [`InvalidSetting`](Error::InvalidSetting) for a negative energy or more than
-    /// [`MAX_GROUPS`](QuantizedFactors::MAX_GROUPS) groups.
+    /// [`MAX_GROUPS`](QuantizedFactors::MAX_GROUPS) groups; [`Overflow`](Error::Overflow) for energies whose sum is beyond `f64`, or more
+    /// rows than there are token ids.
     pub fn new(energies: ArrayView2<'_, f64>, rows: &[usize], level: Level) -> Result<Self> {
         let (num_groups, rank) = energies.dim();
         if num_groups == 0 || rank == 0 {
@@ -108,6 +109,11 @@ impl WaterFilling {
         let scale = if largest > 0.0 { largest } else { 1.0 };
         let sum: f64 = energies.iter().map(|energy| energy / scale).sum();
         let share = if sum > 0.0 { sum } else { 1.0 };
+        if !(sum * scale).is_finite()
+            || rows.iter().try_fold(0, |all: u32, &rows| all.checked_add(u32::try_from(rows).ok()?)).is_none()
+        {
+            return Err(Error::Overflow { what: "energies or rows" });
+        }
         let energies = energies.mapv(|energy| energy / scale / share);
         Ok(Self {
             level,
@@ -181,10 +187,12 @@ impl WaterFilling {
             .rows()
             .into_iter()
             .zip(&self.rows)
-            .map(|(widths, &rows)| rows * self.row_bytes(widths.iter().map(|&width| usize::from(width)).sum()))
-            .sum();
+            .map(|(widths, &rows)| {
+                rows.saturating_mul(self.row_bytes(widths.iter().map(|&width| usize::from(width)).sum()))
+            })
+            .fold(0, usize::saturating_add);
         let directions = widths.columns().into_iter().filter(|widths| widths.iter().any(|&width| width > 0)).count();
-        rows + 2 * used + self.direction_bytes(directions)
+        rows.saturating_add(2 * used).saturating_add(self.direction_bytes(directions))
     }
 
     /// What is lost, by the codes that groups of these widths are really made of.
@@ -194,9 +202,8 @@ impl WaterFilling {
 
     /// The share that is lost in each group.
     pub(super) fn losses(&self, widths: &Array2<u8>) -> Array1<f64> {
-        let tables = [distortions(Level::Scalar), distortions(self.level)];
         let group = |group: usize| -> f64 {
-            let table = &tables[usize::from(has_trellis(self.level, widths.row(group)))];
+            let table = self.distortions_of(widths.row(group));
             let cell = |(direction, &width): (usize, &u8)| match width {
                 0 => self.energies[[group, direction]],
                 width => self.loss([group, direction], table[usize::from(width)]),
@@ -206,6 +213,11 @@ impl WaterFilling {
         (0..self.rows.len()).map(group).collect()
     }
 
+    /// The errors of codes in rows of these widths.
+    pub(super) fn distortions_of(&self, widths: ArrayView1<'_, u8>) -> Distortions {
+        distortions(if has_trellis(self.level, widths) { self.level } else { Level::Scalar })
+    }
+
     /// What a cell loses with codes of this distortion.
     fn loss(&self, cell: [usize; 2], distortion: f64) -> f64 {
         self.coded[cell] * distortion + self.surcharges[cell]
@@ -213,7 +225,7 @@ impl WaterFilling {
 
     /// Bytes of a row of codes of so many bits.
     fn row_bytes(&self, code_bits: usize) -> usize {
-        if code_bits == 0 { 0 } else { (code_bits + self.row_bits).div_ceil(8) }
+        if code_bits == 0 { 0 } else { code_bits.saturating_add(self.row_bits).div_ceil(8) }
     }
 
     /// Bytes of V̂ and of the width table when so many directions are used.
@@ -222,7 +234,7 @@ impl WaterFilling {
             Some(bits) => (used.max(1), bits),
             None => (self.energies.ncols(), 0),
         };
-        (stored * bits).div_ceil(8) + self.rows.len() * stored.div_ceil(2)
+        stored.saturating_mul(bits).div_ceil(8).saturating_add(self.rows.len() * stored.div_ceil(2))
     }
 }
 

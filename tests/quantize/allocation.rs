@@ -110,6 +110,8 @@ fn what_is_no_energy_is_refused() {
     assert!(matches!(new(array![[1.0, f64::NAN]], &[1]), Err(Error::NonFinite { .. })));
     assert!(matches!(new(array![[1.0, -1.0]], &[1]), Err(Error::InvalidSetting { name: "energy", .. })));
     assert!(matches!(new(Array2::zeros((17, 1)), &[1; 17]), Err(Error::InvalidSetting { .. })));
+    assert!(matches!(new(array![[1e308, 1e308]], &[1]), Err(Error::Overflow { .. })));
+    assert!(matches!(new(array![[1.0], [1.0]], &[u32::MAX as usize, 1]), Err(Error::Overflow { .. })));
 }
 
 fn waters() -> impl Strategy<Value = WaterFilling> {

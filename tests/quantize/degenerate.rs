@@ -104,6 +104,23 @@ fn one_row_far_from_all_others() {
 }
 
 #[test]
+fn a_row_of_no_weight_may_be_of_any_size() {
+    let settings = |table: &Array2<f32>| {
+        let weights: Vec<f64> = (0..500).map(|id| f64::from(u8::from(id != 3))).collect();
+        let quantizer = Quantizer::new(Budget::Ratio(8.0)).with_row_weights(RowWeights::new(weights).expect("weights"));
+        [RowScale::Never, RowScale::Always].map(|row_scale| {
+            quantize(&quantizer.clone().with_row_scale(row_scale), table).report.weighted_relative_error
+        })
+    };
+    let mut table = random::normal((500, 60), 6);
+    let before = settings(&table);
+    table.row_mut(3).mapv_inplace(|x| 1e9 * x);
+    for (after, before) in settings(&table).into_iter().zip(before) {
+        assert!(after < 1.02 * before, "{after}, without the row {before}");
+    }
+}
+
+#[test]
 fn rows_of_no_weight_cost_nothing() {
     let table = random::normal((100, 10), 6);
     let weights: Vec<f64> = (0..100).map(|id| f64::from(u8::from(id < 10))).collect();
@@ -118,6 +135,7 @@ fn what_cannot_be_coded_is_refused() {
     let refused = |table: Array2<f32>| quantizer.quantize(table.view()).expect_err("nothing to code");
     assert!(matches!(refused(Array2::zeros((0, 3))), Error::Empty { .. }));
     assert!(matches!(refused(Array2::zeros((3, 0))), Error::Empty { .. }));
+    assert!(matches!(refused(Array2::from_elem((100, 80), f32::MAX)), Error::Overflow { .. }));
     let error = refused(array![[1.0, 2.0], [f32::NAN, 3.0]]);
     assert!(matches!(&error, Error::NonFinite { index, .. } if *index == [1, 0]), "{error}");
     let weighted = quantizer.clone().with_row_weights(counts(3));

@@ -53,6 +53,16 @@ fn errors_are_near_what_is_to_be_expected() {
 }
 
 #[test]
+fn without_weights_both_predictions_are_one() {
+    // At this ratio the rows of the last groups are too short for a trellis.
+    for (ratio, level) in [(8.0, Level::Scalar), (32.0, Level::Trellis)] {
+        let report = quantize(&Quantizer::new(Budget::Ratio(ratio)).with_level(level), &harmonic(2000, 48, 2)).report;
+        let (plain, weighted) = (report.predicted_relative_error, report.predicted_weighted_relative_error);
+        assert!((plain / weighted - 1.0).abs() < 1e-9, "{plain}, weighted {weighted}");
+    }
+}
+
+#[test]
 fn weights_pay_where_they_are_large() {
     let table = harmonic(3000, 60, 3);
     let weights = counts(3000).with_exponent(1.0).expect("an exponent");

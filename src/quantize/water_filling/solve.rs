@@ -4,7 +4,7 @@
 //! 1. For a price λ of a byte, every cell (group × direction) takes the width with the least energy lost + λ · bytes; a direction is used
 //!    if that saves more in all groups than λ times its own bytes, and a group if that saves more than λ times what its rows take beside
 //!    their codes.
-//! 2. Prices are the powers of 2^(-1/8): the lowest whose widths fit. Lower prices use the same directions and more, and no
+//! 2. Prices are the powers of 2^(-1/n): the lowest whose widths fit. Lower prices use the same directions and more, and no
 //!    narrower codes, so that their bytes never fall.
 //! 3. What is left: the bits that fill up the last byte of rows, and then bytes for the rows of single groups, those that save the most
 //!    energy per byte first.
@@ -12,15 +12,16 @@
 //!
 //! Free bits never take a price below the error of step 1 at the next price, nor bytes below what the next price has with its free bits. So,
 //! within the bytes of one price, more bytes let it go further along the same way, and at the next price the error is no larger: more
-//! bytes never give more error.
+//! bytes never give more error. Many prices (a large n) find the directions that pay, few leave more to step 3: the best of several n
+//! is taken.
 
 use ndarray::{Array2, ArrayView1};
 
 use super::{super::distortion::Distortions, WaterFilling};
 use crate::quantize::Level;
 
-/// Steps between a price and half of it.
-const STEPS: f64 = 8.0;
+/// Numbers of steps between a price and half of it.
+const STEPS: [f64; 4] = [1.0, 2.0, 4.0, 8.0];
 /// The highest price is 2 to this power, in shares of all energy.
 const FIRST_OCTAVE: f64 = 10.0;
 /// The lowest price is so many halves of it: less than any energy that matters.
@@ -31,9 +32,15 @@ pub(super) fn solve(water: &WaterFilling, tables: &[Distortions], bytes: usize) 
     if water.min_bytes() > bytes {
         return None;
     }
+    let fillings = STEPS.map(|steps| best_at(water, tables, bytes, steps));
+    fillings.into_iter().min_by(|a, b| a.error.total_cmp(&b.error)).map(|filling| filling.widths)
+}
+
+/// The best widths of prices in so many steps, for bytes that hold any widths at all.
+fn best_at<'a>(water: &'a WaterFilling, tables: &'a [Distortions], bytes: usize, steps: f64) -> Filling<'a> {
     // At the first price, many times all the energy, nothing is worth a byte.
-    let price = |step: usize| (FIRST_OCTAVE - step as f64 / STEPS).exp2();
-    let (mut fits, mut too_large) = (0, (STEPS * OCTAVES) as usize);
+    let price = |step: usize| (FIRST_OCTAVE - step as f64 / steps).exp2();
+    let (mut fits, mut too_large) = (0, (steps * OCTAVES) as usize);
     while too_large - fits > 1 {
         let middle = fits.midpoint(too_large);
         if water.bytes(&relaxed(water, tables, price(middle))) <= bytes {
@@ -47,7 +54,7 @@ pub(super) fn solve(water: &WaterFilling, tables: &[Distortions], bytes: usize) 
     filling.fill_free_bits(next.error);
     next.fill_free_bits(at(fits + 2).error);
     filling.fill_bytes(bytes, next.error);
-    Some(filling.widths)
+    filling
 }
 
 /// Step 1.
