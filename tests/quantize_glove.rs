@@ -60,10 +60,10 @@ impl Glove {
         right.count() as f64 / self.questions.len() as f64
     }
 
-    /// Three groups, no scales of rows, frequencies to a power.
+    /// No scales of rows, frequencies to a power.
     fn quantized(&self, ratio: f64, level: Level, exponent: f64) -> QuantizedEmbedding {
         let weights = self.weights.clone().with_exponent(exponent).expect("an exponent");
-        let quantizer = Quantizer::new(Budget::Ratio(ratio)).with_groups(3).expect("a number of groups");
+        let quantizer = Quantizer::new(Budget::Ratio(ratio));
         let quantizer = quantizer.with_row_weights(weights).with_level(level).with_row_scale(RowScale::Never);
         let factors = quantizer.quantize(self.dense.to_array().view()).expect("room for codes").factors;
         QuantizedEmbedding::new(factors)

@@ -49,7 +49,7 @@ def main():
 
 
 class Glove:
-    name, tensor, settings = "GloVe", "weight", ["--row-groups", 3, "--exponent", 0.5]
+    name, tensor, settings = "GloVe", "weight", ["--exponent", 0.5]
 
     def __init__(self):
         self.file, self.counts_file = DATA / "glove50-top10k-f16.safetensors", DATA / "glove50-top10k.freq.npy"

@@ -248,6 +248,7 @@ impl QuantizedFactors {
     }
 
     /// The codes of all rows, with the padding behind them.
+    #[inline]
     pub(crate) fn codes(&self) -> &[u8] {
         self.codes.as_slice()
     }

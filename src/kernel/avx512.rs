@@ -2,12 +2,14 @@
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
-    __m128i, __m256i, __m512, __m512i, _mm_loadu_si128, _mm256_loadu_si256, _mm512_and_si512, _mm512_broadcast_i32x4,
-    _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cvtepi8_epi32,
-    _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_i32gather_ps, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_mask_blend_epi32, _mm512_mask_blend_ps, _mm512_mul_ps, _mm512_permutex2var_epi8,
-    _mm512_permutex2var_ps, _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_shuffle_epi8,
-    _mm512_shuffle_f32x4, _mm512_slli_epi32, _mm512_srai_epi32, _mm512_srlv_epi32, _mm512_storeu_ps,
+    __m128i, __m256i, __m512, __m512i, _mm_loadu_si128, _mm256_loadu_si256, _mm512_and_si512, _mm512_andnot_si512,
+    _mm512_broadcast_i32x4, _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps_si512, _mm512_castsi512_ps,
+    _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_fmadd_ps,
+    _mm512_i32gather_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_blend_epi8, _mm512_mask_blend_epi32,
+    _mm512_mask_blend_ps, _mm512_movepi8_mask, _mm512_movm_epi8, _mm512_mul_ps, _mm512_permutex2var_epi8,
+    _mm512_permutex2var_ps, _mm512_permutexvar_ps, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_ps,
+    _mm512_shuffle_epi8, _mm512_shuffle_f32x4, _mm512_slli_epi32, _mm512_srai_epi32, _mm512_srli_epi32,
+    _mm512_srlv_epi32, _mm512_storeu_ps, _mm512_sub_epi8, _mm512_ternarylogic_epi32, _mm512_test_epi8_mask,
     _mm512_test_epi32_mask, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
     _mm512_xor_si512,
 };
@@ -204,6 +206,16 @@ impl<const VBMI: bool> Simd for Avx512<VBMI> {
     }
 
     #[inline(always)]
+    fn look_up_mirrored_four(self, (half, unit, whole): Self::Mirrored, codes: [__m512i; 4]) -> [__m512; 4] {
+        if !VBMI {
+            let [a, b, c, d] = codes;
+            return [self.look_up(whole, a), self.look_up(whole, b), self.look_up(whole, c), self.look_up(whole, d)];
+        }
+        // SAFETY: `self` proves AVX-512F, BW and VBMI.
+        unsafe { look_up_mirrored_four(half, unit, codes) }
+    }
+
+    #[inline(always)]
     fn multiply_block(self, block: &Block<'_>) {
         block.multiply::<Self, 6, 4, 8, 8, 4, 4, 4>(self);
     }
@@ -277,6 +289,38 @@ fn look_up_mirrored(half: [__m512i; TABLE_REGISTERS], unit: __m512, codes: __m51
     let value = _mm512_castps_si512(_mm512_mul_ps(_mm512_cvtepi32_ps(number), unit));
     let sign = _mm512_and_si512(sign, _mm512_set1_epi32(i32::MIN));
     _mm512_castsi512_ps(_mm512_xor_si512(value, sign))
+}
+
+/// The same of the codes of four rows: 64 bytes are as quickly looked up as sixteen.
+///
+/// The four bytes of a lane are those of the rows: bits 0 to 7 of their codes in one register, bits 8 and 9 in another.
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[inline]
+fn look_up_mirrored_four(half: [__m512i; TABLE_REGISTERS], unit: __m512, [a, b, c, d]: [__m512i; 4]) -> [__m512; 4] {
+    let below = |bits: i32| _mm512_set1_epi32((1 << bits) - 1);
+    // The bits below from the first one, those above from the second.
+    let select = |bits, low, high| _mm512_ternarylogic_epi32::<0xca>(below(bits), low, high);
+    let low = select(16, select(8, a, _mm512_slli_epi32::<8>(b)), _mm512_slli_epi32::<16>(c));
+    let low = select(24, low, _mm512_slli_epi32::<24>(d));
+    let high = select(16, select(8, _mm512_srli_epi32::<8>(a), b), _mm512_slli_epi32::<8>(c));
+    let high = select(24, high, _mm512_slli_epi32::<16>(d));
+    let flips = _mm512_movm_epi8(_mm512_test_epi8_mask(high, _mm512_set1_epi8(1 << 1)));
+    let (low, high) = (_mm512_xor_si512(low, flips), _mm512_xor_si512(high, flips));
+    let quarter = |i: usize| _mm512_permutex2var_epi8(half[2 * i], low, half[2 * i + 1]);
+    let odd = _mm512_movepi8_mask(low);
+    let upper = _mm512_test_epi8_mask(high, _mm512_set1_epi8(1));
+    let first = _mm512_mask_blend_epi8(odd, quarter(0), quarter(1));
+    let second = _mm512_mask_blend_epi8(odd, quarter(2), quarter(3));
+    let numbers = _mm512_mask_blend_epi8(upper, first, second);
+    let numbers = _mm512_sub_epi8(_mm512_xor_si512(numbers, flips), flips);
+    let highest = |numbers| _mm512_andnot_si512(below(24), numbers);
+    let value = |highest| _mm512_mul_ps(_mm512_cvtepi32_ps(highest), unit);
+    [
+        value(_mm512_slli_epi32::<24>(numbers)),
+        value(highest(_mm512_slli_epi32::<16>(numbers))),
+        value(highest(_mm512_slli_epi32::<8>(numbers))),
+        value(highest(numbers)),
+    ]
 }
 
 /// Four rounds, each of which swaps the off-diagonal quarters of ever larger squares: pairs of lines, pairs of pairs, and

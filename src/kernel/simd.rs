@@ -50,6 +50,13 @@ pub(super) trait Simd: Copy + Send + Sync {
     fn mirrored(self, table: &'static Mirrored) -> Self::Mirrored;
     /// Number c % 1024 of the table.
     fn look_up_mirrored(self, table: Self::Mirrored, codes: Self::Codes) -> Self::Line;
+    /// The same for the codes of four rows.
+    #[inline(always)]
+    fn look_up_mirrored_four(self, table: Self::Mirrored, codes: [Self::Codes; 4]) -> [Self::Line; 4] {
+        let [a, b, c, d] = codes;
+        let one = |codes| self.look_up_mirrored(table, codes);
+        [one(a), one(b), one(c), one(d)]
+    }
     /// Calls [`Block::multiply`] with the shapes of tiles that suit the registers.
     fn multiply_block(self, block: &Block<'_>);
     /// Runs a kernel where the compiler may use the instruction set.

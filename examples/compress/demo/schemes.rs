@@ -19,8 +19,6 @@ use crate::support::Result;
 
 /// Groups of rows of block-wise factors.
 const ROW_GROUPS: usize = 6;
-/// Groups of rows of quantized factors.
-const CODE_GROUPS: usize = 3;
 /// Power of the weights that they are made for: between frequent words, which weigh most, and analogies, which ask for rare ones.
 pub(super) const CODE_EXPONENT: f64 = 0.5;
 
@@ -124,7 +122,7 @@ impl<'a> Maker<'a> {
                 Ok(Made { layer: Box::new(DenseEmbedding::new(table)?), bytes })
             }
             Scheme::Quantized(level) => {
-                let quantizer = Quantizer::new(Budget::Bytes(bytes)).with_groups(CODE_GROUPS)?.with_level(level);
+                let quantizer = Quantizer::new(Budget::Bytes(bytes)).with_level(level);
                 let quantizer = quantizer.with_row_weights(weights.with_exponent(CODE_EXPONENT)?);
                 let factors = quantizer.quantize(self.table)?.factors;
                 self.saved(

@@ -111,14 +111,14 @@ unsafe fn read_segment<S: Simd, const R: usize>(
     }
     let mut offset = 0;
     for line in segment.lines.clone() {
-        let mut values = [isa.zero(); R];
-        for r in 0..R {
-            let bytes = starts[r].wrapping_add(offset);
-            // SAFETY: sixteen bytes, which may be at any address: a line of the head begins with its first or second byte of
-            // 32; every other line begins in the row, as its layout has asserted, and there are 16 bytes behind the row.
-            values[r] = levels.look_up(isa, isa.unpack(unpacking, unsafe { &*bytes.cast() }));
+        // SAFETY: sixteen bytes, which may be at any address: a line of the head begins with its first or second byte of
+        // 32; every other line begins in the row, as its layout has asserted, and there are 16 bytes behind the row.
+        let bytes = |r: usize| unsafe { &*starts[r].wrapping_add(offset).cast() };
+        let mut codes = [isa.unpack(unpacking, bytes(0)); R];
+        for (r, codes) in codes.iter_mut().enumerate().skip(1) {
+            *codes = isa.unpack(unpacking, bytes(r));
         }
-        lines.take(isa, line, values);
+        lines.take(isa, line, levels.look_up_rows(isa, codes));
         offset += segment.stride;
     }
 }
@@ -126,6 +126,15 @@ unsafe fn read_segment<S: Simd, const R: usize>(
 /// What codes stand for, in registers.
 trait LookUp<S: Simd>: Copy {
     fn look_up(self, isa: S, codes: S::Codes) -> S::Line;
+
+    #[inline(always)]
+    fn look_up_rows<const R: usize>(self, isa: S, codes: [S::Codes; R]) -> [S::Line; R] {
+        let mut values = [isa.zero(); R];
+        for r in 0..R {
+            values[r] = self.look_up(isa, codes[r]);
+        }
+        values
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -162,5 +171,19 @@ impl<S: Simd> LookUp<S> for Halved<S> {
     #[inline(always)]
     fn look_up(self, isa: S, codes: S::Codes) -> S::Line {
         isa.look_up_mirrored(self.0, codes)
+    }
+
+    #[inline(always)]
+    fn look_up_rows<const R: usize>(self, isa: S, codes: [S::Codes; R]) -> [S::Line; R] {
+        let mut values = [isa.zero(); R];
+        let (fours, rest) = codes.as_chunks();
+        let (of_fours, of_rest) = values.as_chunks_mut();
+        for (values, &codes) in of_fours.iter_mut().zip(fours) {
+            *values = isa.look_up_mirrored_four(self.0, codes);
+        }
+        for (value, &codes) in of_rest.iter_mut().zip(rest) {
+            *value = self.look_up(isa, codes);
+        }
+        values
     }
 }

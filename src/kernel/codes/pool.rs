@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Sums stay in the order of the codes of their group, so that a bag of many ids puts numbers into the order of the coordinates
-//! once for each group, not once for each id. 256 ids are sorted by group before they are read. Every 64 rows of a group their sum
-//! goes to the sum of such sums, as in other tables (Higham 2002, §4.2).
+//! once for each group, not once for each id. 256 ids are sorted by group before they are read; while they are, the rows of the next 256
+//! are asked for, four at a time. Every 64 rows of a group their sum goes to the sum of such sums, as in other tables (Higham 2002, §4.2).
 
 use std::{cell::Cell, ops::Range};
 
@@ -38,21 +38,27 @@ pub(in crate::kernel) struct Ahead {
 }
 
 impl Ahead {
-    const LEN: usize = 2 * POOLED_TOGETHER;
+    const LEN: usize = 2 * SORTED_IDS;
 
     /// Before the first of some ids.
     pub(in crate::kernel) fn new(first: usize) -> Self {
-        const { assert!(AHEAD <= POOLED_TOGETHER) };
+        const { assert!(AHEAD + SORTED_IDS <= Self::LEN) };
         Self { found: [Found { group: 0, place: 0 }; Self::LEN], end: first }
+    }
+
+    /// Asks for the rows up to an id, at most so many as [`SORTED_IDS`] and [`AHEAD`] after the next one to be found.
+    #[inline(always)]
+    fn ask(&mut self, coded: CodedRows<'_>, ids: &[TokenId], end: usize) {
+        while self.end < ids.len().min(end) {
+            self.found[self.end % Self::LEN] = coded.find(ids[self.end] as usize);
+            self.end += 1;
+        }
     }
 
     /// Where the row of id `i` is; those before it are not asked for any more.
     #[inline(always)]
     fn find(&mut self, coded: CodedRows<'_>, ids: &[TokenId], i: usize) -> Found {
-        while self.end < ids.len().min(i + AHEAD) {
-            self.found[self.end % Self::LEN] = coded.find(ids[self.end] as usize);
-            self.end += 1;
-        }
+        self.ask(coded, ids, i + AHEAD);
         self.found[i % Self::LEN]
     }
 }
@@ -120,6 +126,7 @@ impl Kernel for PoolCodes<'_> {
             len += num_rows;
             let sorted = scratch::at_least(&mut buffers.sorted, num_rows);
             sort(&rows[..num_rows], &mut ends, sorted);
+            let mut next = Next { ahead, ids: bags.ids(), end: range.start };
             let mut start = 0;
             for (g, group) in groups.iter().enumerate() {
                 let sums = &mut sums[first_lines[g]..][..group.num_lines];
@@ -127,11 +134,11 @@ impl Kernel for PoolCodes<'_> {
                     if has_sums[g] {
                         let partial = scratch::at_least(&mut buffers.partial, group.num_lines);
                         partial.fill(PanelRow::default());
-                        add_rows(isa, coded, group, rows, partial);
+                        add_rows(isa, coded, group, rows, &mut next, partial);
                         add_lines(isa, partial, sums);
                     } else {
                         sums.fill(PanelRow::default());
-                        add_rows(isa, coded, group, rows, sums);
+                        add_rows(isa, coded, group, rows, &mut next, sums);
                         has_sums[g] = true;
                     }
                 }
@@ -180,11 +187,34 @@ impl<S: Simd, const R: usize> Lines<S, R> for Weigh<'_, R> {
     }
 }
 
+/// The rows to be asked for while others are read.
+struct Next<'a> {
+    ahead: &'a mut Ahead,
+    ids: &'a [TokenId],
+    end: usize,
+}
+
+impl Next<'_> {
+    #[inline(always)]
+    fn ask(&mut self, coded: CodedRows<'_>) {
+        self.end += TOGETHER;
+        self.ahead.ask(coded, self.ids, self.end);
+    }
+}
+
 /// Adds rows of a group, in their order, to a sum in the order of the codes.
 #[inline(always)]
-fn add_rows<S: Simd>(isa: S, coded: CodedRows<'_>, group: &GroupLayout, rows: &[Weighted], sum: &mut [PanelRow]) {
+fn add_rows<S: Simd>(
+    isa: S,
+    coded: CodedRows<'_>,
+    group: &GroupLayout,
+    rows: &[Weighted],
+    next: &mut Next<'_>,
+    sum: &mut [PanelRow],
+) {
     let (fours, rest) = rows.as_chunks::<TOGETHER>();
     for four in fours {
+        next.ask(coded);
         add(isa, coded, group, four, sum);
     }
     for row in rest {

@@ -57,6 +57,46 @@ impl Kernel for LookUpMirrored<'_> {
     }
 }
 
+/// The same for four rows at once.
+struct LookUpMirroredFour<'a> {
+    bytes: [&'a [u8; 16]; 4],
+    table: &'static Mirrored,
+}
+
+impl Kernel for LookUpMirroredFour<'_> {
+    type Output = [[f32; PANEL_WIDTH]; 4];
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) -> [[f32; PANEL_WIDTH]; 4] {
+        let unpacking = isa.unpacking(Unpacking::new(7, 0));
+        let codes = self.bytes.map(|bytes| isa.unpack(unpacking, bytes));
+        let mut out = [[f32::NAN; PANEL_WIDTH]; 4];
+        for (values, out) in isa.look_up_mirrored_four(isa.mirrored(self.table), codes).into_iter().zip(&mut out) {
+            isa.store(values, out);
+        }
+        out
+    }
+}
+
+/// With the instructions that only codes are read with, and without.
+#[test]
+fn four_rows_are_looked_up_as_one() {
+    let mut rng = ChaCha8Rng::seed_from_u64(6);
+    for width in 1..=4 {
+        let table = Level::Trellis.codebook(width);
+        let mirrored: &'static Mirrored = Box::leak(Box::new(Mirrored::new(table).expect("a mirrored table")));
+        for isa in Isa::supported() {
+            for _ in 0..1000 {
+                let bytes: [[u8; 16]; 4] = rng.random();
+                let expected = bytes.map(|bytes| std::array::from_fn(|i| table[read_bits(&bytes, 7 * i, 10) as usize]));
+                let four = || LookUpMirroredFour { bytes: bytes.each_ref(), table: mirrored };
+                assert_eq!(isa.run(four()), expected, "{isa} width {width}");
+                assert_eq!(isa.run_codes(four()), expected, "{isa} width {width}, codes");
+            }
+        }
+    }
+}
+
 /// With the instructions that only codes are read with, and without.
 #[test]
 fn mirrored_tables_are_those_of_the_trellis() {
