@@ -47,8 +47,9 @@ use crate::{factors::QuantizedFactors, rows::Numbers};
 /// Rows of a table that are in codes.
 #[derive(Clone, Copy)]
 pub(crate) struct CodedRows<'a> {
-    pub(crate) factors: &'a QuantizedFactors,
-    pub(crate) layout: &'a CodeLayout,
+    factors: &'a QuantizedFactors,
+    layout: &'a CodeLayout,
+    codes: &'a [u8],
 }
 
 /// Rows as a table stores them.
@@ -80,12 +81,17 @@ struct Found {
 /// Bytes of a row of codes that are asked for line by line.
 const MAX_PREFETCH: usize = 512;
 
-impl CodedRows<'_> {
+impl<'a> CodedRows<'a> {
+    /// Rows of factors, in their layout.
+    pub(crate) fn new(factors: &'a QuantizedFactors, layout: &'a CodeLayout) -> Self {
+        Self { factors, layout, codes: factors.codes() }
+    }
+
     /// Finds a row, and asks for its codes.
     #[inline(always)]
     fn find(self, row: usize) -> Found {
         let (group, place) = self.factors.places().find(row);
-        prefetch(&self.factors.codes()[place..][..self.layout.groups[group].row_bytes], MAX_PREFETCH);
+        prefetch(&self.codes[place..][..self.layout.groups[group].row_bytes], MAX_PREFETCH);
         Found { group, place }
     }
 }

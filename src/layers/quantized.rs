@@ -96,7 +96,7 @@ impl QuantizedEmbedding {
     }
 
     fn coded_rows(&self) -> CodedRows<'_> {
-        CodedRows { factors: &self.factors, layout: &self.layout }
+        CodedRows::new(&self.factors, &self.layout)
     }
 
     fn make_rows(&self, ids: &[TokenId], out: &mut ArrayViewMut2<'_, f32>) {

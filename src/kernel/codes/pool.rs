@@ -233,7 +233,7 @@ fn add<S: Simd, const R: usize>(
     let (mut rows, mut weights) = ([Row::EMPTY; R], [0.0; R]);
     for r in 0..R {
         let (found, weight) = weighted[r];
-        rows[r] = Row::new(group, coded.factors.codes(), found.place);
+        rows[r] = Row::new(group, coded.codes, found.place);
         weights[r] = weight * coded.layout.row_scales[rows[r].row_scale_code(group)];
     }
     // SAFETY: `Row::new` has been given the same group.

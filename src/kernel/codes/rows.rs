@@ -98,7 +98,7 @@ impl<S: Simd> Lines<S, 1> for Scaled<'_> {
 #[inline(always)]
 fn decode<S: Simd>(isa: S, coded: CodedRows<'_>, found: Found, lines: &mut Vec<PanelRow>, out: &mut [f32]) {
     let group = &coded.layout.groups[found.group];
-    let row = Row::new(group, coded.factors.codes(), found.place);
+    let row = Row::new(group, coded.codes, found.place);
     let lines = scratch::at_least(lines, group.num_lines);
     let row_scale = coded.layout.row_scales[row.row_scale_code(group)];
     // SAFETY: `Row::new` has been given the same group.

@@ -7,7 +7,8 @@
 //! A few queries are brought into the order of the codes of each group, and multiplied with σ, once. From then on a line of
 //! values is multiplied with a line of the query as soon as it is made, and nothing is stored but scores. 256 rows are sorted by
 //! group; of a group, four rows are read together, and multiplied with two queries at a time, so that enough sums are under way, and
-//! sixteen sums are transposed and added up together, as in `dots.rs`.
+//! sixteen sums are transposed and added up together, as in `dots.rs`. Meanwhile the codes of the next rows are asked for: sorted, they
+//! are read in no order that the machine would guess.
 //!
 //! More queries are multiplied with decoded rows, 64 at a time, by `products.rs`.
 
@@ -21,6 +22,7 @@ use super::{
         output::OutRows,
         packed::{PANEL_WIDTH, PanelRow},
         parallel::for_each_range,
+        prefetch::prefetch,
         products::{SCORED_ROWS, TableRows, nanoseconds_per_row, scores_of_range},
         scratch::{self, Scratch},
         simd::{Kernel, Simd},
@@ -35,7 +37,7 @@ use crate::{QuantizedFactors, rows::Numbers};
 /// long as about so many products.
 const FEW_QUERIES: usize = 8;
 /// Rows that are sorted by group together.
-const SORTED_ROWS: usize = 256;
+const SORTED_ROWS: usize = 512;
 /// Rows that are read together.
 const TOGETHER: usize = 4;
 
@@ -174,6 +176,7 @@ impl Kernel for FewScores<'_> {
             return;
         }
         let (_, mut place) = places.find(first + range.start);
+        let mut ahead = Ahead { codes: coded.codes, place };
         for start in range.clone().step_by(SORTED_ROWS) {
             let len = SORTED_ROWS.min(range.end - start);
             // The place and the column of each row, in the order of the groups.
@@ -196,11 +199,12 @@ impl Kernel for FewScores<'_> {
                 *end += 1;
                 place += groups[usize::from(group)].row_bytes;
             }
+            ahead.place = place;
             let sorted = Sorted { rows: &sorted, counts: &counts };
             let out = out.columns_of(start..start + len);
             let mut q = 0;
             while q + 2 <= out.num_rows() {
-                let scores: [_; 2] = scores(isa, coded, queries, q, constants, sorted);
+                let scores: [_; 2] = scores(isa, coded, queries, q, constants, sorted, &mut ahead);
                 for (i, scores) in scores.iter().enumerate() {
                     // SAFETY: the columns are this thread's: see the field.
                     unsafe { out.write(q + i, &scores[..len]) };
@@ -208,7 +212,7 @@ impl Kernel for FewScores<'_> {
                 q += 2;
             }
             if q < out.num_rows() {
-                let [scores] = scores(isa, coded, queries, q, constants, sorted);
+                let [scores] = scores(isa, coded, queries, q, constants, sorted, &mut ahead);
                 // SAFETY: the same.
                 unsafe { out.write(q, &scores[..len]) };
             }
@@ -224,6 +228,22 @@ struct Sorted<'a> {
     counts: &'a [usize],
 }
 
+/// The codes that are read after those of a block of rows.
+struct Ahead<'a> {
+    codes: &'a [u8],
+    place: usize,
+}
+
+impl Ahead<'_> {
+    /// Asks for so many bytes more.
+    #[inline(always)]
+    fn ask(&mut self, bytes: usize) {
+        let end = self.codes.len().min(self.place + bytes);
+        prefetch(&self.codes[self.place.min(end)..end], usize::MAX);
+        self.place = end;
+    }
+}
+
 /// The scores of sorted rows with `Q` queries from one on, at their columns.
 #[inline(always)]
 fn scores<S: Simd, const Q: usize>(
@@ -233,6 +253,7 @@ fn scores<S: Simd, const Q: usize>(
     first_query: usize,
     constants: Option<&[f32]>,
     sorted: Sorted<'_>,
+    ahead: &mut Ahead<'_>,
 ) -> [[f32; SORTED_ROWS]; Q] {
     let groups = &coded.layout.groups;
     let mut num_lines = 0;
@@ -247,6 +268,7 @@ fn scores<S: Simd, const Q: usize>(
             *lines = &queries.lines[(first_query + q) * num_lines + first_line..][..group.num_lines];
         }
         for sixteen in sorted.rows[first_row..first_row + count].chunks(PANEL_WIDTH) {
+            ahead.ask(sixteen.len() * group.row_bytes);
             let (sums, row_scales) = sixteen_products(isa, coded, group, sixteen, &lines);
             for q in 0..Q {
                 let constant = constants.map_or(0.0, |constants| constants[first_query + q]);
@@ -339,7 +361,7 @@ fn products<S: Simd, const Q: usize, const R: usize>(
 ) -> ([[S::Line; R]; Q], [f32; R]) {
     let (mut rows, mut row_scales) = ([Row::EMPTY; R], [0.0; R]);
     for r in 0..R {
-        rows[r] = Row::new(group, coded.factors.codes(), found[r].0);
+        rows[r] = Row::new(group, coded.codes, found[r].0);
         row_scales[r] = coded.layout.row_scales[rows[r].row_scale_code(group)];
     }
     let mut lines = Multiplied { queries, sums: [[isa.zero(); R]; Q] };

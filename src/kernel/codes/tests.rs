@@ -149,7 +149,7 @@ fn made_up(level: Level, vocab_size: usize, rank: usize) -> MadeUp {
 /// Every number of every row is that of the reference, to the bit, for every instruction set.
 fn check(factors: &QuantizedFactors) {
     let layout = CodeLayout::new(factors);
-    let coded = CodedRows { factors, layout: &layout };
+    let coded = CodedRows::new(factors, &layout);
     let (vocab_size, rank) = (factors.vocab_size(), layout.rank());
     let mut reference = Array2::zeros((vocab_size, factors.rank()));
     for (row, out) in reference.rows_mut().into_iter().enumerate() {
