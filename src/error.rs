@@ -56,6 +56,17 @@ pub enum Error {
         shape: Vec<usize>,
     },
 
+    /// Ids of rows that are not in ascending order, or not each once.
+    #[error("id {id} at position {position} follows {before}: the ids of a gradient ascend, each once")]
+    UnsortedIds {
+        /// Where the id stands.
+        position: usize,
+        /// The id.
+        id: TokenId,
+        /// The id before it, which is not smaller.
+        before: TokenId,
+    },
+
     /// More rows than token ids can name.
     #[error("a vocabulary of {vocab_size} is too large: token ids name at most {max} rows", max = TokenId::MAX)]
     VocabularyTooLarge {

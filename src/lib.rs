@@ -169,6 +169,7 @@ mod reconstruction;
 mod row_blocks;
 mod row_weights;
 mod rows;
+pub mod train;
 mod vocabulary;
 
 #[cfg(feature = "decompose")]

@@ -11,6 +11,7 @@ use factorized_embedding::{
     Rank, Result, RowBlocks, RowWeights, Shape, TokenCounts, TruncatedSvd, Vocabulary,
     io::safetensors::{load_factors, load_table, save_factors},
     token_ids,
+    train::RowGradient,
 };
 use ndarray::{Array2, array, s};
 use support::files::{Folder, METADATA, file, header};
@@ -449,4 +450,15 @@ fn every_kind_of_error_has_a_test_here() {
     for name in names {
         assert!(include_str!("errors.rs").contains(&format!("Error::{name} {{")), "no test for {name}");
     }
+}
+
+#[test]
+fn unsorted_ids() {
+    let kind = |error: &Error| matches!(error, Error::UnsortedIds { .. });
+    let refused = |ids: [u32; 3], message: &str| {
+        let message = format!("{message}: the ids of a gradient ascend, each once");
+        assert_refused(RowGradient::of_rows(ids.to_vec(), Array2::zeros((3, 2))), kind, &message);
+    };
+    refused([1, 0, 2], "id 0 at position 1 follows 1");
+    refused([1, 2, 2], "id 2 at position 2 follows 2");
 }

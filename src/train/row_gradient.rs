@@ -1,0 +1,65 @@
+//! Gradients of some of the rows of a matrix.
+
+use std::fmt;
+
+use ndarray::{Array2, ArrayView2};
+
+use crate::{Error, Result, TokenId};
+
+/// The gradient of a matrix \[rows, width\] that is zero but for some of its rows; or of all rows, where every one was used.
+#[derive(Clone, PartialEq)]
+pub struct RowGradient {
+    /// In ascending order, each once; `None` for all rows.
+    ids: Option<Vec<TokenId>>,
+    /// \[`ids.len()`, width\]
+    values: Array2<f32>,
+}
+
+impl RowGradient {
+    /// Of the rows with these ids.
+    ///
+    /// # Shapes
+    /// `ids` \[k\], ascending and each once; `values` \[k, width\]
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`](Error::ShapeMismatch), [`UnsortedIds`](Error::UnsortedIds).
+    pub fn of_rows(ids: Vec<TokenId>, values: Array2<f32>) -> Result<Self> {
+        if ids.len() != values.nrows() {
+            let (expected, actual) = (vec![ids.len(), values.ncols()], values.shape().to_vec());
+            return Err(Error::ShapeMismatch { what: "gradient [k, width]", expected, actual });
+        }
+        if let Some(position) = ids.windows(2).position(|pair| pair[0] >= pair[1]) {
+            return Err(Error::UnsortedIds { position: position + 1, id: ids[position + 1], before: ids[position] });
+        }
+        Ok(Self { ids: Some(ids), values })
+    }
+
+    /// Of all rows.
+    ///
+    /// # Shapes
+    /// `values` \[rows, width\]
+    #[must_use]
+    pub fn of_all_rows(values: Array2<f32>) -> Self {
+        Self { ids: None, values }
+    }
+
+    /// The rows whose gradient this is, in ascending order; `None` for all of them.
+    #[must_use]
+    pub fn ids(&self) -> Option<&[TokenId]> {
+        self.ids.as_deref()
+    }
+
+    /// \[k, width\]
+    #[must_use]
+    pub fn values(&self) -> ArrayView2<'_, f32> {
+        self.values.view()
+    }
+}
+
+impl fmt::Debug for RowGradient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [rows, width] = [self.values.nrows(), self.values.ncols()];
+        let of = if self.ids.is_some() { "rows" } else { "rows, all there are" };
+        write!(f, "RowGradient({rows} {of} × {width})")
+    }
+}
