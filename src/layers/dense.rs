@@ -107,6 +107,11 @@ impl<'a> DenseEmbedding<'a> {
         self
     }
 
+    /// The instruction set that the layer computes with.
+    pub(crate) fn isa(&self) -> Isa {
+        self.isa
+    }
+
     /// The type of the stored numbers.
     #[must_use]
     pub fn dtype(&self) -> Dtype {

@@ -142,6 +142,11 @@ impl FactorizedEmbedding {
         Ok(Self::new(self.factors.then_linear(weight, bias)?).with_settings_of(self))
     }
 
+    /// The instruction set that the layer computes with.
+    pub(crate) fn isa(&self) -> Isa {
+        self.isa
+    }
+
     pub(super) fn make_rows(&self, ids: &[TokenId], out: &mut ArrayViewMut2<'_, f32>) {
         let rows = GatheredRows {
             rows: self.factors.stored_u().into(),

@@ -1,0 +1,66 @@
+//! Which rows a batch uses, and where: its ids, each once, with the places where it stands.
+
+use ndarray::{Array2, ArrayView2};
+
+use crate::{
+    Bags, Error, Isa, Pooling, Result, TokenId,
+    kernel::{self, PooledRows},
+    rows::Numbers,
+};
+
+/// The ids of a batch but its padding, found by sorting: what it takes goes with the batch, not with the vocabulary.
+pub(super) struct Occurrences {
+    /// Ascending, each once \[k\].
+    pub(super) ids: Vec<TokenId>,
+    /// Where the places of each id begin \[k\].
+    starts: Vec<usize>,
+    /// Where in the batch each id stands, id by id, in ascending order.
+    pub(super) places: Vec<u32>,
+}
+
+impl Occurrences {
+    /// # Errors
+    /// [`TableTooLarge`](Error::TableTooLarge) for 2³² ids and more.
+    pub(super) fn of(ids: &[TokenId], padding_id: Option<TokenId>, dim: usize) -> Result<Self> {
+        let len = u32::try_from(ids.len()).map_err(|_| Error::TableTooLarge { vocab_size: ids.len(), dim })?;
+        let counted = ids.iter().zip(0..len).filter(|&(&id, _)| Some(id) != padding_id);
+        let mut sorted: Vec<u64> = counted.map(|(&id, place)| u64::from(id) << 32 | u64::from(place)).collect();
+        sorted.sort_unstable();
+        let mut used = Self { ids: Vec::new(), starts: Vec::new(), places: Vec::with_capacity(sorted.len()) };
+        for (start, pair) in sorted.into_iter().enumerate() {
+            let id = (pair >> 32) as TokenId;
+            if used.ids.last() != Some(&id) {
+                used.ids.push(id);
+                used.starts.push(start);
+            }
+            used.places.push(pair as u32);
+        }
+        Ok(used)
+    }
+
+    /// How often each id occurs.
+    pub(super) fn counts(&self) -> impl Iterator<Item = usize> + '_ {
+        let ends = self.starts.iter().skip(1).copied().chain([self.places.len()]);
+        self.starts.iter().zip(ends).map(|(start, end)| end - start)
+    }
+
+    /// For each id the sum over its places p, in their order, of weights\[p\] · rows\[sources\[p\]\], both given in the order
+    /// of [`places`](Self::places): \[k, width\].
+    pub(super) fn sum(
+        &self,
+        isa: Isa,
+        rows: ArrayView2<'_, f32>,
+        sources: &[u32],
+        weights: Option<&[f32]>,
+    ) -> Result<Array2<f32>> {
+        let mut bags = Bags::new(sources, &self.starts, Pooling::Sum)?;
+        if let Some(weights) = weights {
+            bags = bags.with_weights(weights)?;
+        }
+        let rows = rows.as_standard_layout();
+        let numbers = Numbers::F32(rows.as_slice().unwrap_or_default());
+        let mut sums = Array2::zeros((self.ids.len(), rows.ncols()));
+        kernel::pool(isa, PooledRows { rows: numbers.into(), bags: &bags, padding_id: None }, &mut sums.view_mut());
+        Ok(sums)
+    }
+}

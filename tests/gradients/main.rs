@@ -1,0 +1,11 @@
+//! Gradients of lookups, bags, soft lookups and logits: against central differences, against the gradient of the whole table,
+//! and what they are made of.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod check;
+mod lookups;
+mod operation;
+mod parts;
+mod reference;
