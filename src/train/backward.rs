@@ -1,5 +1,6 @@
 //! The backward pass of the layers.
 
+mod bags;
 mod dense;
 mod factorized;
 mod table;

@@ -44,6 +44,16 @@ impl Occurrences {
         self.starts.iter().zip(ends).map(|(start, end)| end - start)
     }
 
+    /// For each place of a batch of n ids the position of its id among [`ids`](Self::ids); anything where padding is \[n\].
+    pub(super) fn slots(&self, n: usize) -> Vec<u32> {
+        let mut slots = vec![0; n];
+        let mut places = self.places.iter();
+        for (slot, count) in (0..).zip(self.counts()) {
+            places.by_ref().take(count).for_each(|&place| slots[place as usize] = slot);
+        }
+        slots
+    }
+
     /// For each id the sum over its places p, in their order, of weights\[p\] · rows\[sources\[p\]\], both given in the order
     /// of [`places`](Self::places): \[k, width\].
     pub(super) fn sum(

@@ -57,10 +57,10 @@ fn check_factors(
 ) {
     let (parts, wide) = (reference::parts(arrays), widened(grad_out.view()));
     let table = reference::table(&parts, padding_id);
-    let expected = reference::chain(&parts, &operation.table_gradient(&table, &wide), padding_id);
+    let expected = reference::chain(&parts, &operation.table_gradient(&table, padding_id, &wide), padding_id);
     let magnitudes = magnitudes(operation, &parts, padding_id, &wide);
     if arrays.u.len() < 100 {
-        let loss = |parts: &Parts| (operation.output(&reference::table(parts, padding_id)) * &wide).sum();
+        let loss = |parts: &Parts| (operation.output(&reference::table(parts, padding_id), padding_id) * &wide).sum();
         let differences = reference::differences(&parts, loss);
         for (part, (differences, expected)) in NAMES.iter().zip(differences.iter().zip(&expected)) {
             let (Some(differences), Some(expected)) = (differences, expected) else { continue };
@@ -88,7 +88,7 @@ fn check_factors(
 /// Σ|terms| of every number of the gradients.
 fn magnitudes(operation: &Operation, parts: &Parts, padding_id: Option<TokenId>, grad_out: &Array2<f64>) -> Parts {
     let table = reference::table(parts, padding_id);
-    let of_table = operation.abs().table_gradient(&table, &grad_out.abs());
+    let of_table = operation.abs().table_gradient(&table, padding_id, &grad_out.abs());
     reference::chain(&reference::abs(parts), &of_table, padding_id)
 }
 
@@ -103,13 +103,13 @@ fn check_dense(
     let wide = widened(grad_out.view());
     let unpadded = |table: &Array2<f64>| crate::support::reference::unpadded(table, padding_id);
     let table = unpadded(&widened(dense.view()));
-    let expected = unpadded(&operation.table_gradient(&table, &wide));
+    let expected = unpadded(&operation.table_gradient(&table, padding_id, &wide));
     if dense.len() < 100 {
-        let loss = |table: &Array2<f64>| (operation.output(&unpadded(table)) * &wide).sum();
+        let loss = |table: &Array2<f64>| (operation.output(&unpadded(table), padding_id) * &wide).sum();
         let differences = reference::central_differences(&table, loss);
         assert_near_differences(&format!("{name}: the table"), &expected, &differences);
     }
-    let magnitudes = operation.abs().table_gradient(&table, &wide.abs());
+    let magnitudes = operation.abs().table_gradient(&table, padding_id, &wide.abs());
     for isa in Isa::supported() {
         let mut layer = DenseEmbedding::new(&dense).expect("finite numbers").with_isa(isa);
         if let Some(id) = padding_id {

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bags;
 mod check;
 mod lookups;
 mod operation;

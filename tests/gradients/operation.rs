@@ -1,38 +1,77 @@
 //! What has a gradient: each operation in f64, and the call of the crate for its gradients.
 
 use factorized_embedding::{
-    DenseEmbedding, FactorizedEmbedding, Result, TokenId,
+    Bags, DenseEmbedding, FactorizedEmbedding, Pooling, Result, TokenId,
     train::{Backward, FactorGradients, RowGradient},
 };
 use ndarray::{Array2, ArrayView2};
+
+use crate::support::reference::{self, Bag};
 
 /// An operation on a table, with all that it takes but the table.
 #[derive(Clone, Debug)]
 pub(crate) enum Operation {
     Lookup { ids: Vec<TokenId> },
+    Bag { ids: Vec<TokenId>, offsets: Vec<usize>, pooling: Pooling, weights: Option<Vec<f32>> },
 }
 
 impl Operation {
     /// What it gives, from a table whose padding row is zero.
-    pub(crate) fn output(&self, table: &Array2<f64>) -> Array2<f64> {
+    pub(crate) fn output(&self, table: &Array2<f64>, padding_id: Option<TokenId>) -> Array2<f64> {
         match self {
-            Self::Lookup { ids } => crate::support::reference::lookup(table, ids),
+            Self::Lookup { ids } => reference::lookup(table, ids),
+            Self::Bag { pooling, .. } => reference::bag(table, &self.bags(padding_id), *pooling),
         }
+    }
+
+    /// The bags without padding.
+    fn bags(&self, padding_id: Option<TokenId>) -> Vec<Bag> {
+        let Self::Bag { ids, offsets, weights, .. } = self else { return Vec::new() };
+        let weight = |place: usize| weights.as_ref().map_or(1.0, |weights| f64::from(weights[place]));
+        let end = |bag: usize| offsets.get(bag + 1).copied().unwrap_or(ids.len());
+        let counted = |place: &usize| Some(ids[*place]) != padding_id;
+        let bag = |bag: usize| (offsets[bag]..end(bag)).filter(counted).map(|place| (ids[place], weight(place)));
+        (0..offsets.len()).map(|number| bag(number).collect()).collect()
     }
 
     /// How many rows it gives, and how many numbers they have if not dim.
     pub(crate) fn shape(&self, table: (usize, usize)) -> (usize, usize) {
-        self.output(&Array2::zeros(table)).dim()
+        self.output(&Array2::zeros(table), None).dim()
     }
 
     /// The gradient of the table from that of the output; that of the padding row is anything.
-    pub(crate) fn table_gradient(&self, table: &Array2<f64>, grad_out: &Array2<f64>) -> Array2<f64> {
+    pub(crate) fn table_gradient(
+        &self,
+        table: &Array2<f64>,
+        padding_id: Option<TokenId>,
+        grad_out: &Array2<f64>,
+    ) -> Array2<f64> {
         let mut gradient = Array2::zeros(table.dim());
         match self {
             Self::Lookup { ids } => {
                 for (&id, row) in ids.iter().zip(grad_out.rows()) {
                     let mut sum = gradient.row_mut(id as usize);
                     sum += &row;
+                }
+            }
+            Self::Bag { pooling, .. } => {
+                for (bag, row) in self.bags(padding_id).into_iter().zip(grad_out.rows()) {
+                    for (j, &number) in row.iter().enumerate() {
+                        match pooling {
+                            Pooling::Max => {
+                                let values = bag.iter().map(|&(id, _)| (id, table[[id as usize, j]]));
+                                // The first one, where several are equal.
+                                let best = values.reduce(|best, other| if other.1 > best.1 { other } else { best });
+                                best.into_iter().for_each(|(id, _)| gradient[[id as usize, j]] += number);
+                            }
+                            _ => {
+                                let count = if *pooling == Pooling::Mean { bag.len() } else { 1 };
+                                for &(id, weight) in &bag {
+                                    gradient[[id as usize, j]] += weight * number / count as f64;
+                                }
+                            }
+                        }
+                    }
                 }
             }
         }
@@ -43,13 +82,19 @@ impl Operation {
     pub(crate) fn abs(&self) -> Self {
         match self {
             Self::Lookup { .. } => self.clone(),
+            Self::Bag { ids, offsets, pooling, weights } => Self::Bag {
+                ids: ids.clone(),
+                offsets: offsets.clone(),
+                pooling: *pooling,
+                weights: weights.as_ref().map(|weights| weights.iter().map(|weight| weight.abs()).collect()),
+            },
         }
     }
 
     /// The rows that it reads, in order; `None` for all of them.
     pub(crate) fn rows(&self, padding_id: Option<TokenId>) -> Option<Vec<TokenId>> {
         let mut ids = match self {
-            Self::Lookup { ids } => ids.clone(),
+            Self::Lookup { ids } | Self::Bag { ids, .. } => ids.clone(),
         };
         ids.retain(|&id| Some(id) != padding_id);
         ids.sort_unstable();
@@ -60,7 +105,7 @@ impl Operation {
     /// How many terms a number of the table's gradient has at most.
     pub(crate) fn terms(&self) -> usize {
         match self {
-            Self::Lookup { ids } => ids.len(),
+            Self::Lookup { ids } | Self::Bag { ids, .. } => ids.len(),
         }
     }
 
@@ -71,6 +116,9 @@ impl Operation {
     ) -> Result<FactorGradients> {
         match self {
             Self::Lookup { ids } => backward.lookup(ids, grad_out),
+            Self::Bag { ids, offsets, pooling, weights } => {
+                backward.bag(&bags(ids, offsets, *pooling, weights.as_deref()), grad_out)
+            }
         }
     }
 
@@ -81,6 +129,17 @@ impl Operation {
     ) -> Result<RowGradient> {
         match self {
             Self::Lookup { ids } => backward.lookup(ids, grad_out),
+            Self::Bag { ids, offsets, pooling, weights } => {
+                backward.bag(&bags(ids, offsets, *pooling, weights.as_deref()), grad_out)
+            }
         }
+    }
+}
+
+fn bags<'a>(ids: &'a [TokenId], offsets: &'a [usize], pooling: Pooling, weights: Option<&'a [f32]>) -> Bags<'a> {
+    let bags = Bags::new(ids, offsets, pooling).expect("rising offsets");
+    match weights {
+        Some(weights) => bags.with_weights(weights).expect("a weight for each id"),
+        None => bags,
     }
 }

@@ -1,13 +1,14 @@
 //! Gradients of factors.
 
-use ndarray::{Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
 
 use super::{
     Backward,
+    bags::{check_weighted, weight_gradients},
     table::{TableGradient, divide_rows},
 };
 use crate::{
-    FactorizedEmbedding, Result, TokenId,
+    Bags, Embedding, FactorizedEmbedding, Result, TokenId,
     kernel::{self, PackedProjection, TableRows},
     rows::Numbers,
     train::{FactorGradients, RowGradient, Trainable, transpose::transpose_into},
@@ -30,6 +31,51 @@ impl Backward<'_, FactorizedEmbedding> {
     /// [`NonFinite`](crate::Error::NonFinite), [`Overflow`](crate::Error::Overflow).
     pub fn lookup(&self, ids: &[TokenId], grad_out: ArrayView2<'_, f32>) -> Result<FactorGradients> {
         self.chain(TableGradient::of_lookup(self.layer, self.layer.isa(), ids, grad_out)?)
+    }
+
+    /// The gradients of bags. That of a maximum goes to the row that holds it, column by column, to the first in the bag if
+    /// there are several.
+    ///
+    /// # Shapes
+    /// `bags` of b bags, `grad_out` \[b, dim\] → k rows of U for the k different ids but padding; D, V and b whole
+    ///
+    /// # Errors
+    /// Those of [`lookup`](Self::lookup).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use factorized_embedding::{Bags, FactorizedEmbedding, Factors, Pooling, train::Backward};
+    /// use ndarray::array;
+    ///
+    /// # fn main() -> factorized_embedding::Result<()> {
+    /// let embedding = FactorizedEmbedding::new(Factors::new(array![[1.0], [2.0], [5.0]], array![[3.0, 4.0]])?);
+    /// let bags = Bags::new(&[2, 0, 2], &[0, 2], Pooling::Mean)?; // {2, 0} and {2}
+    /// let gradients = Backward::new(&embedding).bag(&bags, array![[1.0, 0.0], [0.0, 1.0]].view())?;
+    /// let u = gradients.u.expect("U is not frozen");
+    /// assert_eq!((u.ids(), u.values()), (Some(&[0, 2][..]), array![[1.5], [1.5 + 4.0]].view()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn bag(&self, bags: &Bags<'_>, grad_out: ArrayView2<'_, f32>) -> Result<FactorGradients> {
+        self.chain(TableGradient::of_bag(self.layer, self.layer.isa(), bags, grad_out)?)
+    }
+
+    /// The gradient of the weights of bags: for each id ∂L/∂out of its bag times its row, 0 for padding. Both meet in rank
+    /// space.
+    ///
+    /// # Shapes
+    /// `bags` of b bags and n ids, `grad_out` \[b, dim\] → \[n\]
+    ///
+    /// # Errors
+    /// [`WeightsNeedSum`](crate::Error::WeightsNeedSum), and those of [`lookup`](Self::lookup).
+    pub fn bag_weights_gradient(&self, bags: &Bags<'_>, grad_out: ArrayView2<'_, f32>) -> Result<Array1<f32>> {
+        check_weighted(self.layer, bags, grad_out)?;
+        let vectors = self.to_rank_space(grad_out);
+        let bias = self.layer.factors().bias();
+        let constants = bias.map(|bias| grad_out.rows().into_iter().map(|row| row.dot(&bias)).collect::<Vec<f32>>());
+        let fill = |ids: &[TokenId], out: ArrayViewMut2<'_, f32>| self.layer.lookup_rank_into(ids, out);
+        weight_gradients(bags, self.layer.padding_id(), fill, vectors.view(), constants.as_deref())
     }
 
     /// The chain rule, from the rows of the table to the factors.
@@ -83,7 +129,7 @@ impl Backward<'_, FactorizedEmbedding> {
 
         let bias = has_bias.then(|| products.row(rank).to_owned());
         let mut v = products.slice_move(s![..rank, ..]);
-        let of_row = |(v, product): (ndarray::ArrayView1<'_, f32>, ndarray::ArrayView1<'_, f32>)| v.dot(&product);
+        let of_row = |(v, product): (ArrayView1<'_, f32>, ArrayView1<'_, f32>)| v.dot(&product);
         let diagonal = old_diagonal.map(|_| factors.v().rows().into_iter().zip(v.rows()).map(of_row).collect());
         if let Some(scales) = factors.diagonal().filter(|_| wanted.v) {
             v *= &scales.insert_axis(Axis(1));

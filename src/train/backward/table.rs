@@ -1,6 +1,6 @@
 //! Gradients of the rows of the table E itself, whatever it is made of.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use crate::{
     Embedding, Error, Isa, Result, TokenId,
@@ -39,7 +39,7 @@ impl TableGradient {
         Ok(Self::new(used, rows))
     }
 
-    fn new(used: Occurrences, rows: Array2<f32>) -> Self {
+    pub(super) fn new(used: Occurrences, rows: Array2<f32>) -> Self {
         Self { counts: used.counts().collect(), ids: used.ids, rows }
     }
 
@@ -63,11 +63,11 @@ pub(super) fn divide_rows(rows: &mut Array2<f32>, counts: &[usize]) {
 
 /// Everything in `grad_out` is finite, and so are the sums of its rows. The sums tell for all rows that are in one; they are
 /// fewer.
-fn check_sums<'a>(
+pub(super) fn check_sums<'a>(
     what: &'static str,
     sums: &Array2<f32>,
     grad_out: ArrayView2<'_, f32>,
-    mut unused: impl Iterator<Item = ndarray::ArrayView1<'a, f32>>,
+    mut unused: impl Iterator<Item = ArrayView1<'a, f32>>,
 ) -> Result<()> {
     let sums = check::finite(what, sums);
     if sums.is_ok() && unused.all(|row| row.iter().all(|number| number.is_finite())) {
