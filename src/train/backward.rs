@@ -3,7 +3,9 @@
 mod bags;
 mod dense;
 mod factorized;
+mod left;
 mod table;
+mod weighted;
 
 use std::{fmt, sync::OnceLock};
 

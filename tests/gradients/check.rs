@@ -67,12 +67,12 @@ fn check_factors(
             assert_near_differences(&format!("{name}: {part}"), expected, differences);
         }
     }
-    let terms = operation.terms() + arrays.u.ncols() + arrays.v.ncols();
+    let terms = operation.terms(arrays.u.nrows()) + arrays.u.ncols() + arrays.v.ncols();
     for isa in Isa::supported() {
         let layer = layer(arrays, padding_id).with_isa(isa);
         let gradients = operation.of_factors(&Backward::new(&layer), grad_out.view()).expect("shapes that fit");
         let ids = gradients.u.as_ref().expect("U is trained").ids().map(<[TokenId]>::to_vec);
-        assert_eq!(ids, operation.rows(padding_id), "{name}: rows");
+        assert_eq!(ids, operation.rows(layer.vocab_size(), padding_id), "{name}: rows");
         let actual = reference::gradients(&gradients, layer.vocab_size());
         for (i, part) in NAMES.iter().enumerate() {
             assert_eq!(actual[i].is_some(), expected[i].is_some(), "{name}: {part}");
@@ -116,8 +116,12 @@ fn check_dense(
             layer = layer.with_padding_id(id).expect("an id of the vocabulary");
         }
         let gradient = operation.of_table(&Backward::new(&layer), grad_out.view()).expect("shapes that fit");
-        assert_eq!(gradient.ids().map(<[TokenId]>::to_vec), operation.rows(padding_id), "{name}: rows");
-        let expected = Expected::new(expected.clone(), operation.terms(), &magnitudes);
+        assert_eq!(
+            gradient.ids().map(<[TokenId]>::to_vec),
+            operation.rows(layer.vocab_size(), padding_id),
+            "{name}: rows"
+        );
+        let expected = Expected::new(expected.clone(), operation.terms(arrays.u.nrows()), &magnitudes);
         let actual = reference::whole(&gradient, layer.vocab_size());
         assert_close(&format!("{name}, {isa}: gradient of the table"), actual.view(), &expected);
     }

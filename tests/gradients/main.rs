@@ -9,4 +9,5 @@ mod check;
 mod lookups;
 mod operation;
 mod parts;
+mod products;
 mod reference;

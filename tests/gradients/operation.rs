@@ -6,13 +6,18 @@ use factorized_embedding::{
 };
 use ndarray::{Array2, ArrayView2};
 
-use crate::support::reference::{self, Bag};
+use crate::support::{
+    compare::widened,
+    reference::{self, Bag},
+};
 
 /// An operation on a table, with all that it takes but the table.
 #[derive(Clone, Debug)]
 pub(crate) enum Operation {
     Lookup { ids: Vec<TokenId> },
     Bag { ids: Vec<TokenId>, offsets: Vec<usize>, pooling: Pooling, weights: Option<Vec<f32>> },
+    SoftLookup { weights: Array2<f32> },
+    Logits { hidden: Array2<f32> },
 }
 
 impl Operation {
@@ -21,6 +26,8 @@ impl Operation {
         match self {
             Self::Lookup { ids } => reference::lookup(table, ids),
             Self::Bag { pooling, .. } => reference::bag(table, &self.bags(padding_id), *pooling),
+            Self::SoftLookup { weights } => reference::soft_lookup(table, &widened(weights.view())),
+            Self::Logits { hidden } => reference::logits(table, &widened(hidden.view())),
         }
     }
 
@@ -34,9 +41,14 @@ impl Operation {
         (0..offsets.len()).map(|number| bag(number).collect()).collect()
     }
 
-    /// How many rows it gives, and how many numbers they have if not dim.
-    pub(crate) fn shape(&self, table: (usize, usize)) -> (usize, usize) {
-        self.output(&Array2::zeros(table), None).dim()
+    /// The shape of what it gives.
+    pub(crate) fn shape(&self, (vocab_size, dim): (usize, usize)) -> (usize, usize) {
+        match self {
+            Self::Lookup { ids } => (ids.len(), dim),
+            Self::Bag { offsets, .. } => (offsets.len(), dim),
+            Self::SoftLookup { weights } => (weights.nrows(), dim),
+            Self::Logits { hidden } => (hidden.nrows(), vocab_size),
+        }
     }
 
     /// The gradient of the table from that of the output; that of the padding row is anything.
@@ -74,6 +86,8 @@ impl Operation {
                     }
                 }
             }
+            Self::SoftLookup { weights } => gradient = widened(weights.t()).dot(grad_out),
+            Self::Logits { hidden } => gradient = grad_out.t().dot(&widened(hidden.view())),
         }
         gradient
     }
@@ -88,24 +102,36 @@ impl Operation {
                 pooling: *pooling,
                 weights: weights.as_ref().map(|weights| weights.iter().map(|weight| weight.abs()).collect()),
             },
+            Self::SoftLookup { weights } => Self::SoftLookup { weights: weights.abs() },
+            Self::Logits { hidden } => Self::Logits { hidden: hidden.abs() },
         }
     }
 
     /// The rows that it reads, in order; `None` for all of them.
-    pub(crate) fn rows(&self, padding_id: Option<TokenId>) -> Option<Vec<TokenId>> {
+    pub(crate) fn rows(&self, vocab_size: usize, padding_id: Option<TokenId>) -> Option<Vec<TokenId>> {
+        let all = 0..TokenId::try_from(vocab_size).expect("a small vocabulary");
         let mut ids = match self {
+            Self::SoftLookup { weights } => {
+                let is_used = |id: &TokenId| weights.column(*id as usize).iter().any(|&weight| weight != 0.0);
+                all.filter(is_used).collect()
+            }
+            Self::Logits { hidden } => all.filter(|_| hidden.nrows() > 0).collect(),
             Self::Lookup { ids } | Self::Bag { ids, .. } => ids.clone(),
         };
         ids.retain(|&id| Some(id) != padding_id);
         ids.sort_unstable();
         ids.dedup();
-        Some(ids)
+        let is_sparse = matches!(self, Self::Lookup { .. } | Self::Bag { .. });
+        (is_sparse || ids.len() < vocab_size).then_some(ids)
     }
 
     /// How many terms a number of the table's gradient has at most.
-    pub(crate) fn terms(&self) -> usize {
+    pub(crate) fn terms(&self, vocab_size: usize) -> usize {
         match self {
             Self::Lookup { ids } | Self::Bag { ids, .. } => ids.len(),
+            // Sums over n, and over the vocabulary.
+            Self::SoftLookup { weights } => weights.nrows() + weights.ncols(),
+            Self::Logits { hidden } => hidden.nrows() + vocab_size,
         }
     }
 
@@ -119,6 +145,8 @@ impl Operation {
             Self::Bag { ids, offsets, pooling, weights } => {
                 backward.bag(&bags(ids, offsets, *pooling, weights.as_deref()), grad_out)
             }
+            Self::SoftLookup { weights } => backward.soft_lookup(weights.view(), grad_out),
+            Self::Logits { hidden } => backward.logits(hidden.view(), grad_out),
         }
     }
 
@@ -132,6 +160,8 @@ impl Operation {
             Self::Bag { ids, offsets, pooling, weights } => {
                 backward.bag(&bags(ids, offsets, *pooling, weights.as_deref()), grad_out)
             }
+            Self::SoftLookup { weights } => backward.soft_lookup(weights.view(), grad_out),
+            Self::Logits { hidden } => backward.logits(hidden.view(), grad_out),
         }
     }
 }

@@ -5,13 +5,17 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
 use super::{
     Backward,
     bags::{check_weighted, weight_gradients},
+    left::Left,
     table::{TableGradient, divide_rows},
+    weighted::{
+        add_product, blocks, check_logits, check_soft_lookup, columns_into, multiply, row_gradient, used_columns,
+    },
 };
 use crate::{
     Bags, Embedding, FactorizedEmbedding, Result, TokenId,
-    kernel::{self, PackedProjection, TableRows},
+    kernel::{self, PackedProjection},
     rows::Numbers,
-    train::{FactorGradients, RowGradient, Trainable, transpose::transpose_into},
+    train::{FactorGradients, RowGradient, Trainable},
 };
 
 impl Backward<'_, FactorizedEmbedding> {
@@ -78,6 +82,54 @@ impl Backward<'_, FactorizedEmbedding> {
         weight_gradients(bags, self.layer.padding_id(), fill, vectors.view(), constants.as_deref())
     }
 
+    /// The gradients of a soft lookup; those of its weights are the [`logits`](Embedding::logits) of `grad_out`.
+    ///
+    /// # Shapes
+    /// `weights` \[n, `vocab_size`\], `grad_out` \[n, dim\] → the rows of U that have a weight other than 0; D, V and b whole
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`](crate::Error::ShapeMismatch), [`NonFinite`](crate::Error::NonFinite).
+    pub fn soft_lookup(&self, weights: ArrayView2<'_, f32>, grad_out: ArrayView2<'_, f32>) -> Result<FactorGradients> {
+        check_soft_lookup(self.layer, weights, grad_out)?;
+        self.of_product(weights, grad_out)
+    }
+
+    /// The gradients of logits; those of the hidden states are the [`soft_lookup`](Embedding::soft_lookup) of
+    /// `grad_logits`.
+    ///
+    /// # Shapes
+    /// `hidden` \[n, dim\], `grad_logits` \[n, `vocab_size`\] → the rows of U that have a gradient other than 0, nearly always
+    /// all of them but padding; D, V and b whole
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`](crate::Error::ShapeMismatch), [`NonFinite`](crate::Error::NonFinite).
+    pub fn logits(&self, hidden: ArrayView2<'_, f32>, grad_logits: ArrayView2<'_, f32>) -> Result<FactorGradients> {
+        check_logits(self.layer, hidden, grad_logits)?;
+        self.of_product(grad_logits, hidden)
+    }
+
+    /// Of weights \[n, `vocab_size`\] and vectors \[n, dim\] whose product with the table they are: see `weighted.rs`.
+    fn of_product(&self, weights: ArrayView2<'_, f32>, vectors: ArrayView2<'_, f32>) -> Result<FactorGradients> {
+        let (isa, n, rank) = (self.layer.isa(), vectors.nrows(), self.layer.rank());
+        let ids = used_columns(weights, self.layer.padding_id());
+        let (left, queries) = (self.left(), self.trainable.u.then(|| self.to_rank_space(vectors)));
+        let mut u = queries.as_ref().map(|_| Array2::zeros((ids.len(), rank)));
+        let mut pooled = Array2::zeros((left.len(), n));
+        let weights = weights.as_standard_layout();
+        for block in blocks(ids.len(), n) {
+            let ids = &ids[block.clone()];
+            let mut block_weights = Array2::zeros((block.len(), n));
+            columns_into(weights.view(), ids, &mut block_weights.view_mut());
+            if let (Some(u), Some(queries)) = (&mut u, &queries) {
+                multiply(isa, block_weights.view(), queries.view(), &mut u.slice_mut(s![block, ..]));
+            }
+            let left = left.of(ids.len(), || self.layer.lookup_rank(ids))?;
+            add_product(isa, left.view(), block_weights.view(), &mut pooled.view_mut());
+        }
+        let u = u.map(|u| row_gradient(ids, u, self.layer.vocab_size())).transpose()?;
+        Ok(FactorGradients { u, ..self.shared(left, pooled.view(), vectors) })
+    }
+
     /// The chain rule, from the rows of the table to the factors.
     fn chain(&self, table: TableGradient) -> Result<FactorGradients> {
         let TableGradient { ids, counts, rows } = table;
@@ -85,7 +137,8 @@ impl Backward<'_, FactorizedEmbedding> {
         if let Some(u) = u.as_mut().filter(|_| self.scale_grad_by_freq) {
             divide_rows(u, &counts);
         }
-        let shared = self.shared(rows.view(), || self.layer.lookup_rank(&ids), || vec![1.0; ids.len()])?;
+        let left = self.left();
+        let shared = self.shared(left, left.of(ids.len(), || self.layer.lookup_rank(&ids))?.view(), rows.view());
         let u = u.map(|u| RowGradient::of_rows(ids, u)).transpose()?;
         Ok(FactorGradients { u, ..shared })
     }
@@ -101,39 +154,28 @@ impl Backward<'_, FactorizedEmbedding> {
         out
     }
 
-    /// The gradients of D, V and b where out = rows · diag(D)·V + weights · bᵀ, or what has the same gradients: of
-    /// `rank_rows` \[n, rank\] and `bias_weights` \[n\], which are asked for only if they are needed, and `vectors` \[n, dim\].
-    fn shared(
-        &self,
-        vectors: ArrayView2<'_, f32>,
-        rank_rows: impl FnOnce() -> Result<Array2<f32>>,
-        bias_weights: impl FnOnce() -> Vec<f32>,
-    ) -> Result<FactorGradients> {
+    /// What the gradients that are wanted need of rows.
+    fn left(&self) -> Left {
         let (factors, wanted) = (self.layer.factors(), self.trainable);
-        let old_diagonal = factors.diagonal().filter(|_| wanted.diagonal);
-        let has_bias = wanted.bias && factors.bias().is_some();
-        let rank = if wanted.v || old_diagonal.is_some() { self.layer.rank() } else { 0 };
-        let (n, dim) = vectors.dim();
-        let mut left = Array2::zeros((rank + usize::from(has_bias), n));
-        if rank > 0 {
-            transpose_into(rank_rows()?.view(), left.slice_mut(s![..rank, ..]));
-        }
-        if has_bias {
-            left.row_mut(rank).iter_mut().zip(bias_weights()).for_each(|(left, weight)| *left = weight);
-        }
-        let vectors = vectors.as_standard_layout();
-        let numbers = Numbers::F32(vectors.as_slice().unwrap_or_default());
-        let vectors = TableRows { rows: numbers, width: dim, first: 0, len: n };
-        let mut products = Array2::zeros((left.nrows(), dim));
-        kernel::add_weighted_rows(self.layer.isa(), left.view(), 0, vectors, &mut products.view_mut());
+        let has_rank = wanted.v || wanted.diagonal && factors.diagonal().is_some();
+        Left { rank: if has_rank { factors.rank() } else { 0 }, bias: wanted.bias && factors.bias().is_some() }
+    }
 
-        let bias = has_bias.then(|| products.row(rank).to_owned());
-        let mut v = products.slice_move(s![..rank, ..]);
+    /// The gradients of D, V and b where out = rows · diag(D)·V + weights · bᵀ, or what has the same gradients: of the
+    /// transpose of the rows \[rank, n\] with the weights below it, and of `vectors` \[n, dim\].
+    fn shared(&self, left: Left, rows: ArrayView2<'_, f32>, vectors: ArrayView2<'_, f32>) -> FactorGradients {
+        let (factors, wanted) = (self.layer.factors(), self.trainable);
+        let mut products = Array2::zeros((left.len(), self.layer.dim()));
+        add_product(self.layer.isa(), rows, vectors, &mut products.view_mut());
+
+        let bias = left.bias.then(|| products.row(left.rank).to_owned());
+        let mut v = products.slice_move(s![..left.rank, ..]);
         let of_row = |(v, product): (ArrayView1<'_, f32>, ArrayView1<'_, f32>)| v.dot(&product);
-        let diagonal = old_diagonal.map(|_| factors.v().rows().into_iter().zip(v.rows()).map(of_row).collect());
+        let has_diagonal = wanted.diagonal && factors.diagonal().is_some();
+        let diagonal = has_diagonal.then(|| factors.v().rows().into_iter().zip(v.rows()).map(of_row).collect());
         if let Some(scales) = factors.diagonal().filter(|_| wanted.v) {
             v *= &scales.insert_axis(Axis(1));
         }
-        Ok(FactorGradients { u: None, diagonal, v: wanted.v.then_some(v), bias })
+        FactorGradients { u: None, diagonal, v: wanted.v.then_some(v), bias }
     }
 }
