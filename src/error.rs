@@ -67,6 +67,13 @@ pub enum Error {
         before: TokenId,
     },
 
+    /// Gradients to be added, of which one lacks a part that the other has.
+    #[error("only one of the gradients has a part {what}: what is frozen in one of them is frozen in both")]
+    MissingGradient {
+        /// Which part: "u", "diagonal", "v" or "bias".
+        what: &'static str,
+    },
+
     /// More rows than token ids can name.
     #[error("a vocabulary of {vocab_size} is too large: token ids name at most {max} rows", max = TokenId::MAX)]
     VocabularyTooLarge {

@@ -2,6 +2,7 @@
 
 mod backward;
 mod factor_gradients;
+mod gradients;
 mod occurrences;
 mod row_gradient;
 mod trainable;
@@ -9,5 +10,6 @@ mod transpose;
 
 pub use backward::Backward;
 pub use factor_gradients::FactorGradients;
+pub use gradients::{Gradients, clip_global_norm};
 pub use row_gradient::RowGradient;
 pub use trainable::Trainable;

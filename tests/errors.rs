@@ -11,7 +11,7 @@ use factorized_embedding::{
     Rank, Result, RowBlocks, RowWeights, Shape, TokenCounts, TruncatedSvd, Vocabulary,
     io::safetensors::{load_factors, load_table, save_factors},
     token_ids,
-    train::RowGradient,
+    train::{Backward, Gradients, RowGradient, Trainable},
 };
 use ndarray::{Array2, array, s};
 use support::files::{Folder, METADATA, file, header};
@@ -461,4 +461,19 @@ fn unsorted_ids() {
     };
     refused([1, 0, 2], "id 0 at position 1 follows 1");
     refused([1, 2, 2], "id 2 at position 2 follows 2");
+}
+
+#[test]
+fn missing_gradient() {
+    let kind = |error: &Error| matches!(error, Error::MissingGradient { .. });
+    let layer = FactorizedEmbedding::new(factors());
+    let (all, grad_out) = (Backward::new(&layer), array![[1.0, 2.0]]);
+    let some = all.clone().with_trainable(Trainable { v: false, ..Trainable::default() });
+    let [all, some] = [all, some].map(|backward| backward.lookup(&[1], grad_out.view()).expect("shapes that fit"));
+    let message = "only one of the gradients has a part v: what is frozen in one of them is frozen in both";
+    for (mut sum, other) in [(all.clone(), &some), (some.clone(), &all)] {
+        let before = sum.clone();
+        assert_refused(sum.add(other), kind, message);
+        assert_eq!(sum, before);
+    }
 }

@@ -10,9 +10,9 @@ use crate::{Error, Result, TokenId};
 #[derive(Clone, PartialEq)]
 pub struct RowGradient {
     /// In ascending order, each once; `None` for all rows.
-    ids: Option<Vec<TokenId>>,
+    pub(super) ids: Option<Vec<TokenId>>,
     /// \[`ids.len()`, width\]
-    values: Array2<f32>,
+    pub(super) values: Array2<f32>,
 }
 
 impl RowGradient {
@@ -53,6 +53,43 @@ impl RowGradient {
     #[must_use]
     pub fn values(&self) -> ArrayView2<'_, f32> {
         self.values.view()
+    }
+
+    /// Adds another gradient of the same matrix: the rows of either are there afterwards, in order.
+    pub(super) fn merge(&mut self, other: &Self) {
+        match (&self.ids, &other.ids) {
+            (None, None) => self.values += &other.values,
+            (None, Some(ids)) => add_rows(&mut self.values, ids, &other.values),
+            (Some(ids), None) => {
+                let mut values = other.values.clone();
+                add_rows(&mut values, ids, &self.values);
+                *self = Self { ids: None, values };
+            }
+            (Some(ids), Some(other_ids)) if ids == other_ids => self.values += &other.values,
+            (Some(ids), Some(other_ids)) => {
+                let mut union: Vec<TokenId> = ids.iter().chain(other_ids).copied().collect();
+                union.sort_unstable();
+                union.dedup();
+                let mut values = Array2::zeros((union.len(), self.values.ncols()));
+                for (ids, part) in [(ids, &self.values), (other_ids, &other.values)] {
+                    let mut rows = ids.iter().zip(part.rows()).peekable();
+                    for (id, mut sum) in union.iter().zip(values.rows_mut()) {
+                        if let Some((_, row)) = rows.next_if(|(next, _)| *next == id) {
+                            sum += &row;
+                        }
+                    }
+                }
+                *self = Self { ids: Some(union), values };
+            }
+        }
+    }
+}
+
+/// Adds a row for each id to the row of that number.
+fn add_rows(sums: &mut Array2<f32>, ids: &[TokenId], rows: &Array2<f32>) {
+    for (&id, row) in ids.iter().zip(rows.rows()) {
+        let mut sum = sums.row_mut(id as usize);
+        sum += &row;
     }
 }
 

@@ -11,3 +11,4 @@ mod operation;
 mod parts;
 mod products;
 mod reference;
+mod sums;
