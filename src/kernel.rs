@@ -28,6 +28,7 @@ mod rows;
 mod scatter;
 pub(crate) mod scratch;
 mod simd;
+mod softmax;
 mod tile;
 
 pub(crate) use codes::{CodeLayout, CodedQueries, CodedRows, Queries, decode_rows, score_codes};
@@ -42,6 +43,7 @@ pub use project::RepeatedIds;
 pub(crate) use project::{GatheredRows, add_projected, project, project_rows};
 pub(crate) use rows::{copy_rows, copy_stored_rows};
 pub(crate) use scatter::scatter_scores;
+pub(crate) use softmax::{max_and_sum_exp, scaled_exp};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Training: gradients of the factors, sparse where the table is.
 
 mod backward;
+mod cross_entropy;
 mod factor_gradients;
 mod gradients;
 mod occurrences;
@@ -9,6 +10,7 @@ mod trainable;
 mod transpose;
 
 pub use backward::Backward;
+pub use cross_entropy::CrossEntropy;
 pub use factor_gradients::FactorGradients;
 pub use gradients::{Gradients, clip_global_norm};
 pub use row_gradient::RowGradient;

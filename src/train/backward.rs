@@ -1,8 +1,10 @@
 //! The backward pass of the layers.
 
 mod bags;
+mod cross_entropy;
 mod dense;
 mod factorized;
+mod head;
 mod left;
 mod table;
 mod weighted;

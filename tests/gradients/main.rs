@@ -6,6 +6,7 @@ mod support;
 
 mod bags;
 mod check;
+mod cross_entropy;
 mod lookups;
 mod operation;
 mod parts;

@@ -123,8 +123,8 @@ impl Backward<'_, FactorizedEmbedding> {
             if let (Some(u), Some(queries)) = (&mut u, &queries) {
                 multiply(isa, block_weights.view(), queries.view(), &mut u.slice_mut(s![block, ..]));
             }
-            let left = left.of(ids.len(), || self.layer.lookup_rank(ids))?;
-            add_product(isa, left.view(), block_weights.view(), &mut pooled.view_mut());
+            let rows = self.rows(left, ids)?;
+            add_product(isa, left.of(rows.view()).view(), block_weights.view(), &mut pooled.view_mut());
         }
         let u = u.map(|u| row_gradient(ids, u, self.layer.vocab_size())).transpose()?;
         Ok(FactorGradients { u, ..self.shared(left, pooled.view(), vectors) })
@@ -138,13 +138,13 @@ impl Backward<'_, FactorizedEmbedding> {
             divide_rows(u, &counts);
         }
         let left = self.left();
-        let shared = self.shared(left, left.of(ids.len(), || self.layer.lookup_rank(&ids))?.view(), rows.view());
+        let shared = self.shared(left, left.of(self.rows(left, &ids)?.view()).view(), rows.view());
         let u = u.map(|u| RowGradient::of_rows(ids, u)).transpose()?;
         Ok(FactorGradients { u, ..shared })
     }
 
     /// `vectors` \[n, dim\] · (diag(D) · V)ᵀ → \[n, rank\]
-    fn to_rank_space(&self, vectors: ArrayView2<'_, f32>) -> Array2<f32> {
+    pub(super) fn to_rank_space(&self, vectors: ArrayView2<'_, f32>) -> Array2<f32> {
         let projection = || self.layer.factors().projection();
         let transposed = self.transposed.get_or_init(|| PackedProjection::new(projection().t(), None));
         let vectors = vectors.as_standard_layout();
@@ -154,8 +154,13 @@ impl Backward<'_, FactorizedEmbedding> {
         out
     }
 
+    /// The rows of U of some ids, if they are needed.
+    fn rows(&self, left: Left, ids: &[TokenId]) -> Result<Array2<f32>> {
+        if left.rank == 0 { Ok(Array2::zeros((ids.len(), 0))) } else { self.layer.lookup_rank(ids) }
+    }
+
     /// What the gradients that are wanted need of rows.
-    fn left(&self) -> Left {
+    pub(super) fn left(&self) -> Left {
         let (factors, wanted) = (self.layer.factors(), self.trainable);
         let has_rank = wanted.v || wanted.diagonal && factors.diagonal().is_some();
         Left { rank: if has_rank { factors.rank() } else { 0 }, bias: wanted.bias && factors.bias().is_some() }
@@ -163,7 +168,12 @@ impl Backward<'_, FactorizedEmbedding> {
 
     /// The gradients of D, V and b where out = rows · diag(D)·V + weights · bᵀ, or what has the same gradients: of the
     /// transpose of the rows \[rank, n\] with the weights below it, and of `vectors` \[n, dim\].
-    fn shared(&self, left: Left, rows: ArrayView2<'_, f32>, vectors: ArrayView2<'_, f32>) -> FactorGradients {
+    pub(super) fn shared(
+        &self,
+        left: Left,
+        rows: ArrayView2<'_, f32>,
+        vectors: ArrayView2<'_, f32>,
+    ) -> FactorGradients {
         let (factors, wanted) = (self.layer.factors(), self.trainable);
         let mut products = Array2::zeros((left.len(), self.layer.dim()));
         add_product(self.layer.isa(), rows, vectors, &mut products.view_mut());

@@ -1,8 +1,8 @@
 //! The left side of the products that D, V and b have their gradients from.
 
-use ndarray::{Array2, s};
+use ndarray::{Array2, ArrayView2, s};
 
-use crate::{Result, train::transpose::transpose_into};
+use crate::train::transpose::transpose_into;
 
 /// Which rows it has: those of rank space, a row for the bias, or both.
 #[derive(Clone, Copy)]
@@ -18,12 +18,12 @@ impl Left {
         self.rank + usize::from(self.bias)
     }
 
-    /// The transpose of rows \[k, rank\], which are asked for only if they are needed, and ones for the bias.
-    pub(super) fn of(self, k: usize, rows: impl FnOnce() -> Result<Array2<f32>>) -> Result<Array2<f32>> {
-        let mut left = Array2::ones((self.len(), k));
+    /// The transpose of rows \[k, rank\], and ones for the bias.
+    pub(super) fn of(self, rows: ArrayView2<'_, f32>) -> Array2<f32> {
+        let mut left = Array2::ones((self.len(), rows.nrows()));
         if self.rank > 0 {
-            transpose_into(rows()?.view(), left.slice_mut(s![..self.rank, ..]));
+            transpose_into(rows, left.slice_mut(s![..self.rank, ..]));
         }
-        Ok(left)
+        left
     }
 }
