@@ -5,6 +5,7 @@
 mod support;
 
 mod bags;
+mod chain;
 mod check;
 mod cross_entropy;
 mod lookups;
@@ -13,3 +14,4 @@ mod parts;
 mod products;
 mod reference;
 mod sums;
+mod threads;
