@@ -13,6 +13,7 @@ use factorized_embedding::{
     quantize::{
         Budget, Level, PartBytes, Quantization, QuantizationReport, Quantizer, RotationChoice, RowScale, WaterFilling,
     },
+    train::{Backward, CrossEntropy, FactorGradients, Gradients, RowGradient, Trainable},
 };
 use ndarray::Array2;
 
@@ -246,4 +247,31 @@ fn choices_print_their_names() {
     assert_short("Bf16", &Dtype::Bf16);
     assert_short("Shape { vocab_size: 3, rank: 1, dim: 2 }", &Shape { vocab_size: 3, rank: 1, dim: 2 });
     assert_eq!([Dtype::F32, Dtype::F16, Dtype::Bf16].map(|dtype| dtype.to_string()), ["f32", "f16", "bf16"]);
+}
+
+#[test]
+fn gradients_are_as_other_types() {
+    fn shared<T: Send + Sync + ?Sized>() {}
+    fn large<T: Clone + PartialEq + Send + Sync>() {}
+    fn small<T: Copy + PartialEq + Send + Sync>() {}
+    shared::<Backward<'_, FactorizedEmbedding>>();
+    shared::<Backward<'_, DenseEmbedding<'_>>>();
+    shared::<dyn Gradients + Send + Sync>();
+    large::<CrossEntropy<FactorGradients>>();
+    large::<FactorGradients>();
+    large::<RowGradient>();
+    small::<Trainable>();
+
+    let layer = FactorizedEmbedding::new(factors(2000));
+    let backward = Backward::new(&layer);
+    let prefix =
+        "Backward { layer: FactorizedEmbedding(Factors(u [2000, 3], v [3, 4])), trainable: Trainable { u: true,";
+    assert!(format!("{backward:?}").starts_with(prefix), "{backward:?}");
+    let gradients = backward.lookup(&[7, 5, 7], Array2::ones((3, 4)).view()).expect("shapes that fit");
+    assert_short("FactorGradients(u RowGradient(2 rows × 3), v [3, 4])", &gradients);
+    let mut result = backward.cross_entropy(Array2::zeros((1, 4)).view(), &[3], None).expect("shapes that fit");
+    result.loss = 0.5;
+    let printed =
+        "CrossEntropy(loss 0.5, hidden [1, 4], FactorGradients(u RowGradient(2000 rows, all there are × 3), v [3, 4]))";
+    assert_short(printed, &result);
 }

@@ -25,7 +25,10 @@ use crate::kernel::PackedProjection;
 ///
 /// so that memory and time go with the batch, whatever the vocabulary. A padding id has no gradient at all: what stands in
 /// ∂L/∂out where its rows were looked up goes nowhere. Numbers are computed in `f32`, the same to the bit for every number of
-/// threads.
+/// threads; what stays on one thread is looking for the maxima of bags, and the gradients of weights.
+///
+/// A layer whose U is stored narrow has the gradients of the numbers that it stands for. That is what its other parts are
+/// trained with, while U is frozen.
 ///
 /// What else a layer reads has its gradient from the layer itself: the hidden states of
 /// [`logits`](crate::Embedding::logits) from [`soft_lookup`](crate::Embedding::soft_lookup) of ∂L/∂logits, the weights of a

@@ -23,13 +23,13 @@ pub struct FactorGradients {
 impl fmt::Debug for FactorGradients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { u, diagonal, v, bias } = self;
-        write!(f, "FactorGradients(u {u:?}")?;
         let parts = [
-            ("diagonal", diagonal.as_ref().map(|part| part.shape())),
-            ("v", v.as_ref().map(|part| part.shape())),
-            ("bias", bias.as_ref().map(|part| part.shape())),
+            ("u", u.as_ref().map(|part| format!("{part:?}"))),
+            ("diagonal", diagonal.as_ref().map(|part| format!("{:?}", part.shape()))),
+            ("v", v.as_ref().map(|part| format!("{:?}", part.shape()))),
+            ("bias", bias.as_ref().map(|part| format!("{:?}", part.shape()))),
         ];
-        parts.iter().try_for_each(|(name, shape)| shape.map_or(Ok(()), |shape| write!(f, ", {name} {shape:?}")))?;
-        f.write_str(")")
+        let parts = parts.into_iter().filter_map(|(name, part)| Some(format!("{name} {}", part?)));
+        write!(f, "FactorGradients({})", parts.collect::<Vec<_>>().join(", "))
     }
 }

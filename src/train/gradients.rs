@@ -3,7 +3,7 @@
 use ndarray::{Array, Dimension};
 
 use super::{FactorGradients, RowGradient};
-use crate::{Error, Result, embedding::check};
+use crate::{Error, Result, TokenId, embedding::check};
 
 /// Gradients of a layer, or of an array of the model's own.
 ///
@@ -25,6 +25,10 @@ pub trait Gradients {
     /// Σ g² over all numbers, in `f64`.
     #[must_use]
     fn squared_norm(&self) -> f64;
+
+    /// Bytes of the numbers, and of the ids of sparse rows.
+    #[must_use]
+    fn size_in_bytes(&self) -> usize;
 
     /// Multiplies every number.
     fn scale(&mut self, factor: f32);
@@ -103,6 +107,10 @@ impl<D: Dimension> Gradients for Array<f32, D> {
         }
     }
 
+    fn size_in_bytes(&self) -> usize {
+        self.len() * size_of::<f32>()
+    }
+
     fn scale(&mut self, factor: f32) {
         *self *= factor;
     }
@@ -142,6 +150,10 @@ impl Gradients for RowGradient {
         self.values.squared_norm()
     }
 
+    fn size_in_bytes(&self) -> usize {
+        self.values.size_in_bytes() + self.ids.as_ref().map_or(0, Vec::len) * size_of::<TokenId>()
+    }
+
     fn scale(&mut self, factor: f32) {
         self.values.scale(factor);
     }
@@ -171,6 +183,12 @@ impl Gradients for FactorGradients {
     fn squared_norm(&self) -> f64 {
         let Self { u, diagonal, v, bias } = self;
         let parts = [norm_of(u), norm_of(diagonal), norm_of(v), norm_of(bias)];
+        parts.iter().sum()
+    }
+
+    fn size_in_bytes(&self) -> usize {
+        let Self { u, diagonal, v, bias } = self;
+        let parts = [size_of_part(u), size_of_part(diagonal), size_of_part(v), size_of_part(bias)];
         parts.iter().sum()
     }
 
@@ -207,6 +225,10 @@ impl Gradients for FactorGradients {
 
 fn norm_of(part: &Option<impl Gradients>) -> f64 {
     part.as_ref().map_or(0.0, Gradients::squared_norm)
+}
+
+fn size_of_part(part: &Option<impl Gradients>) -> usize {
+    part.as_ref().map_or(0, Gradients::size_in_bytes)
 }
 
 fn check_part<G: Gradients>(what: &'static str, part: &Option<G>, other: &Option<G>) -> Result<()> {

@@ -91,6 +91,15 @@ fn the_global_norm_is_that_of_all_numbers() {
     assert_eq!(gradients.global_norm(), gradients.squared_norm().sqrt());
 }
 
+/// Three rows of U with their ids, D, V and b.
+#[test]
+fn sizes_are_those_of_numbers_and_ids() {
+    let gradients = of_lookup(&[3, 1, 3, 7], &Array2::ones((4, SHAPE.dim)));
+    let numbers = 3 * SHAPE.rank + SHAPE.rank + SHAPE.rank * SHAPE.dim + SHAPE.dim;
+    assert_eq!(gradients.size_in_bytes(), 4 * (numbers + 3));
+    assert_eq!(RowGradient::of_all_rows(Array2::ones((5, 3))).size_in_bytes(), 4 * 15);
+}
+
 #[test]
 fn clipping_scales_all_to_the_norm() {
     let ids = random::ids(60, SHAPE.vocab_size, 1);

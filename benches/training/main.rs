@@ -1,0 +1,182 @@
+//! The backward pass: gradients of lookups, and of a tied head with its loss.
+//!
+//! Groups, with a workload each, such as `training_lookup/vocab50257_r128_d768/zipf4096`:
+//!
+//! - `training_lookup`: gradients of a lookup of ids that repeat as those of texts do. `lookup` is the forward pass,
+//!   `select+dot` what one writes without this crate (the products of all ids, then sums over repeated ids), `dense` the
+//!   gradient of [`DenseEmbedding`](factorized_embedding::DenseEmbedding), `factorized/<isa>` and `factorized/2 threads` those of
+//!   [`FactorizedEmbedding`](factorized_embedding::FactorizedEmbedding).
+//! - `training_head`: loss and gradients of a tied head. `apart` makes all logits, their softmax, and the gradients of these;
+//!   `dense/fused` and `factorized/fused` are [`Backward::cross_entropy`], which holds a block of them at a time.
+//!
+//! Each entry checks its answer before it is timed, against `select+dot` or `apart`.
+
+#[allow(dead_code, reason = "each bench uses a part of it")]
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{collections::BTreeMap, hint::black_box};
+
+use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
+use factorized_embedding::{
+    Embedding, FactorizedEmbedding, Isa, Shape, TokenId,
+    train::{Backward, FactorGradients, RowGradient},
+};
+use ndarray::{Array2, ArrayView2, Axis};
+use rand::{SeedableRng, rngs::ChaCha8Rng};
+use rand_distr::{Distribution, StandardNormal};
+
+use support::{
+    ids::Ids,
+    tables::{Tables, indices},
+};
+
+/// GPT-2's, and a table whose factors are larger than any cache.
+const LOOKUPS: [Shape; 2] =
+    [Shape { vocab_size: 50_257, rank: 128, dim: 768 }, Shape { vocab_size: 250_000, rank: 128, dim: 1024 }];
+const BATCH: usize = 4096;
+/// A small language model's.
+const HEAD: Shape = Shape { vocab_size: 8_000, rank: 64, dim: 256 };
+const STATES: usize = 1024;
+
+fn main() {
+    support::run(|criterion| {
+        for shape in LOOKUPS {
+            lookups(criterion, &Tables::new(shape));
+        }
+        head(criterion, &Tables::new(HEAD));
+    });
+}
+
+fn normal(shape: (usize, usize), seed: u64) -> Array2<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    Array2::from_shape_simple_fn(shape, || StandardNormal.sample(&mut rng))
+}
+
+fn lookups(criterion: &mut Criterion, tables: &Tables) {
+    let mut group = criterion.benchmark_group(format!("training_lookup/{}/zipf{BATCH}", tables.name()));
+    group.throughput(Throughput::Elements(BATCH as u64));
+    let dim = tables.shape().dim;
+    let ids = Ids::Zipf.draw(tables.shape().vocab_size);
+    let mut batches = ids.chunks_exact(BATCH).cycle();
+    let mut next = move || batches.next().expect("a stream of at least one batch");
+    let grad_out = normal((BATCH, dim), 1);
+    let grad_out = grad_out.view();
+
+    let mut out = Array2::zeros((BATCH, dim));
+    group.bench_function("lookup", |bencher| {
+        bencher.iter(|| tables.factorized().lookup_into(next(), out.view_mut()));
+    });
+    group.bench_function("select+dot", |bencher| {
+        bencher.iter(|| select_dot(tables, next(), grad_out));
+    });
+    group.bench_function("dense", |bencher| {
+        let backward = Backward::new(tables.dense());
+        bencher.iter(|| backward.lookup(next(), grad_out));
+    });
+    for isa in Isa::supported() {
+        let layer = tables.factorized().clone().with_isa(isa);
+        check_lookup(tables, &layer, &ids[..BATCH], grad_out);
+        of_lookup(&mut group, &format!("factorized/{isa}"), 1, &layer, &mut next, grad_out);
+    }
+    of_lookup(&mut group, "factorized/2 threads", 2, tables.factorized(), &mut next, grad_out);
+}
+
+/// As in a step: what is derived from the layer once is derived each time.
+fn of_lookup<'a>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    threads: usize,
+    layer: &FactorizedEmbedding,
+    mut next: impl FnMut() -> &'a [TokenId] + Send,
+    grad_out: ArrayView2<'_, f32>,
+) {
+    let pool = support::pool(threads);
+    group.bench_function(name, |bencher| {
+        pool.install(|| bencher.iter(|| Backward::new(layer).lookup(next(), grad_out)));
+    });
+}
+
+/// ∂U by id and ∂V, of a layer without diagonal and bias.
+fn select_dot(
+    tables: &Tables,
+    ids: &[TokenId],
+    grad_out: ArrayView2<'_, f32>,
+) -> (BTreeMap<TokenId, Vec<f32>>, Array2<f32>) {
+    let products = grad_out.dot(&tables.projection().t());
+    let mut u = BTreeMap::new();
+    for (&id, row) in ids.iter().zip(products.rows()) {
+        let sum = u.entry(id).or_insert_with(|| vec![0.0; row.len()]);
+        sum.iter_mut().zip(row).for_each(|(sum, number)| *sum += number);
+    }
+    (u, tables.factors().u().select(Axis(0), &indices(ids)).t().dot(&grad_out))
+}
+
+fn check_lookup(tables: &Tables, layer: &FactorizedEmbedding, ids: &[TokenId], grad_out: ArrayView2<'_, f32>) {
+    let FactorGradients { u, v, .. } = Backward::new(layer).lookup(ids, grad_out).expect("shapes that fit");
+    let (expected_u, expected_v) = select_dot(tables, ids, grad_out);
+    let u = u.expect("a gradient of U");
+    assert_eq!(u.ids(), Some(expected_u.keys().copied().collect::<Vec<_>>().as_slice()));
+    let values = expected_u.into_values().flatten().collect();
+    let expected_u = Array2::from_shape_vec(u.values().dim(), values).expect("a row for each id");
+    assert_near("U", u.values(), &expected_u);
+    assert_near("V", v.expect("a gradient of V").view(), &expected_v);
+}
+
+fn assert_near(what: &str, actual: ArrayView2<'_, f32>, expected: &Array2<f32>) {
+    let largest = expected.fold(0.0_f32, |max, number| max.max(number.abs()));
+    let error = (&actual - expected).fold(0.0_f32, |max, error| max.max(error.abs()));
+    assert!(error <= 1e-4 * largest, "{what}: off by {error} of {largest}");
+}
+
+fn head(criterion: &mut Criterion, tables: &Tables) {
+    let Shape { vocab_size, dim, .. } = tables.shape();
+    let mut group = criterion.benchmark_group(format!("training_head/{}/n{STATES}", tables.name()));
+    group.throughput(Throughput::Elements(STATES as u64));
+    let hidden = normal((STATES, dim), 2);
+    let targets = &Ids::Zipf.draw(vocab_size)[..STATES];
+    let factorized = Backward::new(tables.factorized());
+    let (_, expected_hidden, expected) = apart(tables.factorized(), &hidden, targets);
+    let fused = factorized.cross_entropy(hidden.view(), targets, None).expect("shapes that fit");
+    assert_near("hidden", fused.hidden.view(), &expected_hidden);
+    let u = |gradients: &FactorGradients| gradients.u.as_ref().map(RowGradient::values).map(|values| values.to_owned());
+    assert_near("U", u(&fused.gradients).expect("U").view(), &u(&expected).expect("U"));
+
+    group.bench_function("apart", |bencher| {
+        bencher.iter(|| apart(tables.factorized(), &hidden, targets));
+    });
+    group.bench_function("dense/fused", |bencher| {
+        let backward = Backward::new(tables.dense());
+        bencher.iter(|| black_box(backward.cross_entropy(hidden.view(), targets, None)));
+    });
+    for threads in [1, 2] {
+        let name = if threads == 1 { "factorized/fused" } else { "factorized/fused/2 threads" };
+        let pool = support::pool(threads);
+        group.bench_function(name, |bencher| {
+            pool.install(|| bencher.iter(|| black_box(factorized.cross_entropy(hidden.view(), targets, None))));
+        });
+    }
+}
+
+/// The loss, ∂L/∂hidden and the gradients of the factors by way of all logits.
+fn apart(
+    layer: &FactorizedEmbedding,
+    hidden: &Array2<f32>,
+    targets: &[TokenId],
+) -> (f32, Array2<f32>, FactorGradients) {
+    let mut logits = layer.logits(hidden.view()).expect("shapes that fit");
+    let mut loss = 0.0;
+    let n = targets.len() as f32;
+    for (mut row, &target) in logits.rows_mut().into_iter().zip(targets) {
+        let max = row.fold(f32::NEG_INFINITY, |max, &logit| max.max(logit));
+        let of_target = row[target as usize];
+        row.mapv_inplace(|logit| (logit - max).exp());
+        let sum = row.sum();
+        loss += max + sum.ln() - of_target;
+        row /= sum * n;
+        row[target as usize] -= 1.0 / n;
+    }
+    let of_hidden = layer.soft_lookup(logits.view()).expect("shapes that fit");
+    let gradients = Backward::new(layer).logits(hidden.view(), logits.view()).expect("shapes that fit");
+    (loss / n, of_hidden, gradients)
+}
