@@ -1,6 +1,8 @@
-//! The backward pass of lookups and bags takes memory for its batch, not for the vocabulary.
+//! The backward pass of lookups and bags takes memory for its batch, not for the vocabulary; that of a tied head holds
+//! no logits.
 //!
-//! The allocator of this binary counts the bytes that are alive, of all threads: there is one test, and no other beside it.
+//! The allocator of this binary counts the bytes that are alive, of all threads: there is one test, and no other beside
+//! it.
 #![allow(unsafe_code)]
 
 use std::{
@@ -87,8 +89,31 @@ fn peaks(vocab_size: usize) -> Vec<usize> {
     peaks
 }
 
+/// Of the loss of a tied head with its gradients, which are of all rows.
+fn check_head() {
+    let (vocab_size, n) = (30_000, 500);
+    let factors = Factors::new(numbers((vocab_size, RANK)), numbers((RANK, DIM))).expect("shapes that multiply");
+    let layer = FactorizedEmbedding::new(factors);
+    let dense = DenseEmbedding::new(numbers((vocab_size, DIM))).expect("finite numbers");
+    let (hidden, targets) = (numbers((n, DIM)), vec![7; n]);
+    let (factors, table) = (Backward::new(&layer), Backward::new(&dense));
+    for (width, peak) in [
+        (RANK, peak(|| factors.cross_entropy(hidden.view(), &targets, None))),
+        (DIM, peak(|| table.cross_entropy(hidden.view(), &targets, None))),
+    ] {
+        let gradient = vocab_size * (width + 1) * size_of::<f32>();
+        // Logits of a block, its rows and their transpose; hidden states and their gradients, as they are and in rank
+        // space.
+        let block = (1 << 20) + (1 << 20) / n * 2 * (width + 1);
+        let states = n * (4 * DIM + 6 * RANK) * size_of::<f32>();
+        let logits = n * vocab_size * size_of::<f32>();
+        assert!(peak <= gradient + block + states + (1 << 16), "{peak} bytes, all logits would be {logits}");
+    }
+}
+
 #[test]
 fn memory_goes_with_the_batch() {
+    check_head();
     let [few, many] = VOCAB_SIZES.map(peaks);
     for (call, (few, many)) in few.iter().zip(&many).enumerate() {
         assert!(

@@ -3,11 +3,12 @@
 //! Groups, with a workload each, such as `training_lookup/vocab50257_r128_d768/zipf4096`:
 //!
 //! - `training_lookup`: gradients of a lookup of ids that repeat as those of texts do. `lookup` is the forward pass,
-//!   `select+dot` what one writes without this crate (the products of all ids, then sums over repeated ids), `dense` the
-//!   gradient of [`DenseEmbedding`](factorized_embedding::DenseEmbedding), `factorized/<isa>` and `factorized/2 threads` those of
-//!   [`FactorizedEmbedding`](factorized_embedding::FactorizedEmbedding).
-//! - `training_head`: loss and gradients of a tied head. `apart` makes all logits, their softmax, and the gradients of these;
-//!   `dense/fused` and `factorized/fused` are [`Backward::cross_entropy`], which holds a block of them at a time.
+//!   `select+dot` what one writes without this crate (the products of all ids, then sums over repeated ids), `dense`
+//!   the gradient of [`DenseEmbedding`](factorized_embedding::DenseEmbedding), `factorized/<isa>` and `factorized/2
+//!   threads` those of [`FactorizedEmbedding`](factorized_embedding::FactorizedEmbedding).
+//! - `training_head`: loss and gradients of a tied head. `apart` makes all logits, their softmax, and the gradients of
+//!   these; `dense/fused` and `factorized/fused` are [`Backward::cross_entropy`], which holds a block of them at a
+//!   time.
 //!
 //! Each entry checks its answer before it is timed, against `select+dot` or `apart`.
 

@@ -1,6 +1,6 @@
-//! Softmax of logits that are made a block of the vocabulary at a time, a column for each hidden state: maxima and sums of
-//! exponentials of columns, merged from block to block (Milakov & Gimelshein 2018, "Online normalizer calculation for
-//! softmax", algorithm 3), and the exponentials themselves.
+//! Softmax of logits that are made a block of the vocabulary at a time, a column for each hidden state: maxima and sums
+//! of exponentials of columns, merged from block to block (Milakov & Gimelshein 2018, "Online normalizer calculation
+//! for softmax", algorithm 3), and the exponentials themselves.
 //!
 //! ```text
 //! for i in 0..n:
@@ -8,9 +8,9 @@
 //!     sum[i] = Σₜ exp(logits[t, i] − new)        maximum[i] = new
 //! ```
 //!
-//! Sixteen columns are computed side by side, so that no sum crosses a register; rows run in order. The loops are over plain
-//! arrays, which the compiler turns into instructions of the set that it is allowed, and multiply and add apart: the bits are
-//! the same on every instruction set.
+//! Sixteen columns are computed side by side, so that no sum crosses a register; rows run in order. The loops are over
+//! plain arrays, which the compiler turns into instructions of the set that it is allowed, and multiply and add apart:
+//! the bits are the same on every instruction set.
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -26,8 +26,8 @@ const NANOSECONDS: f64 = 0.5;
 
 type Line = [f32; PANEL_WIDTH];
 
-/// The maximum of what stands in column 0 of `stats` \[n, 2\] and of the column of `logits` \[m, n\] there; in column 1 the sum
-/// of the exponentials of the logits less this maximum. Both are row-major.
+/// The maximum of what stands in column 0 of `stats` \[n, 2\] and of the column of `logits` \[m, n\] there; in column 1
+/// the sum of the exponentials of the logits less this maximum. Both are row-major.
 pub(crate) fn max_and_sum_exp(isa: Isa, logits: ArrayView2<'_, f32>, stats: &mut ArrayViewMut2<'_, f32>) {
     let (m, n) = logits.dim();
     assert_eq!(stats.dim(), (n, 2));
@@ -76,7 +76,8 @@ impl Kernel for MaxAndSumExp<'_> {
     }
 }
 
-/// exp(logits\[t, i\] − maxima\[i\]) · scales\[i\] in the place of the logits \[m, n\], row-major, none above its maximum.
+/// exp(logits\[t, i\] − maxima\[i\]) · scales\[i\] in the place of the logits \[m, n\], row-major, none above its
+/// maximum.
 pub(crate) fn scaled_exp(isa: Isa, logits: &mut ArrayViewMut2<'_, f32>, maxima: &[f32], scales: &[f32]) {
     let n = logits.ncols();
     assert_eq!((n, n), (maxima.len(), scales.len()));
@@ -140,10 +141,12 @@ fn sub(mut a: Line, b: Line) -> Line {
     a
 }
 
-/// eˣ of numbers that are not positive, off by two units in the last place at most; 0 below −87, where it is nearly subnormal.
+/// eˣ of numbers that are not positive, off by two units in the last place at most; 0 below −87, where it is nearly
+/// subnormal.
 ///
-/// x = k·ln 2 + r with |r| ≤ ln 2 / 2, where ln 2 is the sum of a number of few bits, whose product with k is exact, and of the
-/// rest (Cody & Waite 1980, chapter 6). eʳ is its Taylor polynomial of degree 7, and 2ᵏ are the bits of an exponent.
+/// x = k·ln 2 + r with |r| ≤ ln 2 / 2, where ln 2 is the sum of a number of few bits, whose product with k is exact,
+/// and of the rest (Cody & Waite 1980, chapter 6). eʳ is its Taylor polynomial of degree 7, and 2ᵏ are the bits of an
+/// exponent.
 #[inline(always)]
 fn exp(line: Line) -> Line {
     /// Below it, results are nearly subnormal.
@@ -222,7 +225,7 @@ mod tests {
                     }
                     results.push(softmax);
                 }
-                assert!(results.iter().all(|result| result == &results[0]), "the same bits everywhere");
+                assert!(results.windows(2).all(|pair| pair[0] == pair[1]), "the same bits everywhere");
             }
         }
     }

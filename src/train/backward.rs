@@ -23,16 +23,16 @@ use crate::kernel::PackedProjection;
 /// ∂U = G · (diag(D)·V)ᵀ        M = Aᵀ · G        ∂V = diag(D) · M        ∂D[r] = Σⱼ V[r, j] · M[r, j]        ∂b = Σ G
 /// ```
 ///
-/// so that memory and time go with the batch, whatever the vocabulary. A padding id has no gradient at all: what stands in
-/// ∂L/∂out where its rows were looked up goes nowhere. Numbers are computed in `f32`, the same to the bit for every number of
-/// threads; what stays on one thread is looking for the maxima of bags, and the gradients of weights.
+/// so that memory and time go with the batch, whatever the vocabulary. A padding id has no gradient at all: what stands
+/// in ∂L/∂out where its rows were looked up goes nowhere. Numbers are computed in `f32`, the same to the bit for every
+/// number of threads; what stays on one thread is looking for the maxima of bags, and the gradients of weights.
 ///
-/// A layer whose U is stored narrow has the gradients of the numbers that it stands for. That is what its other parts are
-/// trained with, while U is frozen.
+/// A layer whose U is stored narrow has the gradients of the numbers that it stands for. That is what its other parts
+/// are trained with, while U is frozen.
 ///
 /// What else a layer reads has its gradient from the layer itself: the hidden states of
-/// [`logits`](crate::Embedding::logits) from [`soft_lookup`](crate::Embedding::soft_lookup) of ∂L/∂logits, the weights of a
-/// soft lookup from `logits` of ∂L/∂out.
+/// [`logits`](crate::Embedding::logits) from [`soft_lookup`](crate::Embedding::soft_lookup) of ∂L/∂logits, the weights
+/// of a soft lookup from `logits` of ∂L/∂out.
 ///
 /// It borrows the layer: make one for each step, or for the micro-batches of a step.
 ///
@@ -72,7 +72,8 @@ impl<'a, L> Backward<'a, L> {
     }
 
     /// Divides the gradient of each token's row by how often the id occurs in the batch, padding not counted: PyTorch's
-    /// option of the same name. Lookups and bags do; D, V and b, which all tokens share, have the gradient that they have.
+    /// option of the same name. Lookups and bags do; D, V and b, which all tokens share, have the gradient that they
+    /// have.
     #[must_use]
     pub fn scale_grad_by_freq(self) -> Self {
         Self { scale_grad_by_freq: true, ..self }

@@ -47,12 +47,12 @@ pub trait Gradients {
     where
         Self: Sized;
 
-    /// Adds other gradients of the same parameters, as those of another micro-batch. Of sparse rows, those of either are there
-    /// afterwards.
+    /// Adds other gradients of the same parameters, as those of another micro-batch. Of sparse rows, those of either
+    /// are there afterwards.
     ///
     /// # Errors
-    /// [`ShapeMismatch`](Error::ShapeMismatch), [`IdOutOfRange`](Error::IdOutOfRange) for a row that the gradient of all
-    /// rows does not have, [`MissingGradient`](Error::MissingGradient) where a part is frozen in one of them only.
+    /// [`ShapeMismatch`](Error::ShapeMismatch), [`IdOutOfRange`](Error::IdOutOfRange) for a row that the gradient of
+    /// all rows does not have, [`MissingGradient`](Error::MissingGradient) where a part is frozen in one of them only.
     fn add(&mut self, other: &Self) -> Result<()>
     where
         Self: Sized;
@@ -76,13 +76,13 @@ pub trait Gradients {
     }
 }
 
-/// Scales all gradients of a model together, so that their global norm is no more than `max_norm` (Pascanu, Mikolov & Bengio
-/// 2013, algorithm 1): by `max_norm` / (norm + 10⁻⁶) where that is less than 1, as PyTorch's `clip_grad_norm_` does. Returns
-/// the norm before.
+/// Scales all gradients of a model together, so that their global norm is no more than `max_norm` (Pascanu, Mikolov &
+/// Bengio 2013, algorithm 1): by `max_norm` / (norm + 10⁻⁶) where that is less than 1, as PyTorch's `clip_grad_norm_`
+/// does. Returns the norm before.
 ///
 /// # Errors
-/// [`InvalidSetting`](Error::InvalidSetting) for a `max_norm` that is not positive, [`NonFinite`](Error::NonFinite) where a
-/// number is not finite; nothing is scaled then.
+/// [`InvalidSetting`](Error::InvalidSetting) for a `max_norm` that is not positive, [`NonFinite`](Error::NonFinite)
+/// where a number is not finite; nothing is scaled then.
 pub fn clip_global_norm(gradients: &mut [&mut dyn Gradients], max_norm: f64) -> Result<f64> {
     const EPSILON: f64 = 1e-6;
     if max_norm.is_nan() || max_norm <= 0.0 {

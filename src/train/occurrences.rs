@@ -44,7 +44,8 @@ impl Occurrences {
         self.starts.iter().zip(ends).map(|(start, end)| end - start)
     }
 
-    /// For each place of a batch of n ids the position of its id among [`ids`](Self::ids); anything where padding is \[n\].
+    /// For each place of a batch of n ids the position of its id among [`ids`](Self::ids); anything where padding is
+    /// \[n\].
     pub(super) fn slots(&self, n: usize) -> Vec<u32> {
         let mut slots = vec![0; n];
         let mut places = self.places.iter();
@@ -54,8 +55,8 @@ impl Occurrences {
         slots
     }
 
-    /// For each id the sum over its places p, in their order, of weights\[p\] · rows\[sources\[p\]\], both given in the order
-    /// of [`places`](Self::places): \[k, width\].
+    /// For each id the sum over its places p, in their order, of weights\[p\] · rows\[sources\[p\]\], both given in the
+    /// order of [`places`](Self::places): \[k, width\].
     pub(super) fn sum(
         &self,
         isa: Isa,

@@ -6,7 +6,8 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::{Error, Result, TokenId};
 
-/// The gradient of a matrix \[rows, width\] that is zero but for some of its rows; or of all rows, where every one was used.
+/// The gradient of a matrix \[rows, width\] that is zero but for some of its rows; or of all rows, where every one was
+/// used.
 #[derive(Clone, PartialEq)]
 pub struct RowGradient {
     /// In ascending order, each once; `None` for all rows.

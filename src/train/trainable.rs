@@ -1,7 +1,7 @@
 //! Which parts of the factors are trained.
 
-/// Which parts of the factors have gradients: all of them, unless it is said otherwise. The others are frozen, and what is
-/// computed for their gradients alone is not computed.
+/// Which parts of the factors have gradients: all of them, unless it is said otherwise. The others are frozen, and what
+/// is computed for their gradients alone is not computed.
 ///
 /// # Examples
 ///

@@ -1,4 +1,5 @@
-//! The gradients of factors are those of the dense table, pushed through the chain rule: ∂U = ∂E · Vᵀ · diag(D), and so on.
+//! The gradients of factors are those of the dense table, pushed through the chain rule: ∂U = ∂E · Vᵀ · diag(D), and so
+//! on.
 
 use factorized_embedding::{Embedding, Pooling, train::Backward};
 use ndarray::Array2;

@@ -1,7 +1,7 @@
 //! The gradients of an operation against those in f64, of factors and of a dense table, on every instruction set.
 //!
-//! First the chain rule in f64 against central differences; then the crate against the chain rule, with tolerances from the
-//! number of terms and their magnitudes.
+//! First the chain rule in f64 against central differences; then the crate against the chain rule, with tolerances from
+//! the number of terms and their magnitudes.
 
 use factorized_embedding::{DenseEmbedding, Embedding, FactorizedEmbedding, Isa, Shape, TokenId, train::Backward};
 use ndarray::Array2;

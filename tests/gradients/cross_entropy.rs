@@ -49,8 +49,8 @@ impl Batch {
         counted.iter().map(|&i| of(i)).sum::<f64>() / counted.len().max(1) as f64
     }
 
-    /// ∂L/∂logits, and how large what is rounded in it is: each probability is as exact as its logit, whose magnitude is that
-    /// of its terms.
+    /// ∂L/∂logits, and how large what is rounded in it is: each probability is as exact as its logit, whose magnitude
+    /// is that of its terms.
     fn of_logits(&self, table: &Array2<f64>, magnitudes: &Array2<f64>) -> [Array2<f64>; 2] {
         let hidden = widened(self.hidden.view());
         let (logits, of_terms) = (hidden.dot(&table.t()), hidden.abs().dot(&magnitudes.t()));

@@ -1,5 +1,5 @@
-//! Gradients of lookups, bags, soft lookups and logits: against central differences, against the gradient of the whole table,
-//! and what they are made of.
+//! Gradients of lookups, bags, soft lookups and logits: against central differences, against the gradient of the whole
+//! table, and what they are made of.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,5 +1,5 @@
-//! Gradients in f64, so short that they cannot be wrong: central differences, and the chain rule from the gradient of the
-//! whole table. Never optimised.
+//! Gradients in f64, so short that they cannot be wrong: central differences, and the chain rule from the gradient of
+//! the whole table. Never optimised.
 
 use factorized_embedding::{
     TokenId,

@@ -25,7 +25,7 @@ fn micro_batches_add_up_to_the_batch() {
     let ids = random::ids(60, SHAPE.vocab_size, 1);
     let grad_out = random::integers((60, SHAPE.dim), 2);
     let whole = of_lookup(&ids, &grad_out);
-    for parts in [vec![0..60], vec![0..0, 0..60], vec![0..13, 13..14, 14..60], vec![0..30, 30..60, 60..60]] {
+    for parts in [vec![0..0, 0..60], vec![0..13, 13..14, 14..60], vec![0..30, 30..60, 60..60]] {
         let of_part = |range: &std::ops::Range<usize>| {
             of_lookup(&ids[range.clone()], &grad_out.slice(ndarray::s![range.clone(), ..]).to_owned())
         };

@@ -15,8 +15,8 @@ use crate::{
 const SHAPE: Shape = Shape { vocab_size: 5000, rank: 130, dim: 300 };
 const N: usize = 3000;
 
-/// What `compute` gives does not depend on the number of threads. Numbers that compare equal have the same bits but for the
-/// sign of zero.
+/// What `compute` gives does not depend on the number of threads. Numbers that compare equal have the same bits but for
+/// the sign of zero.
 #[track_caller]
 fn check<T: PartialEq + Debug + Send>(compute: impl Fn() -> T + Sync) {
     let of = |threads| ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool").install(&compute);

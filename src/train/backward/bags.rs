@@ -102,7 +102,8 @@ pub(super) fn check_weighted(table: &impl Embedding, bags: &Bags<'_>, grad_out: 
 
 /// The gradient of the weight of each id in its bag's sum: ∂L/∂out of the bag times the row of the id, 0 for padding.
 ///
-/// `fill` writes the rows of ids \[m, width\], which are multiplied with `vectors` \[b, width\]; `constants` \[b\] are added.
+/// `fill` writes the rows of ids \[m, width\], which are multiplied with `vectors` \[b, width\]; `constants` \[b\] are
+/// added.
 pub(super) fn weight_gradients(
     bags: &Bags<'_>,
     padding_id: Option<TokenId>,

@@ -14,16 +14,16 @@ use crate::{
 };
 
 impl Backward<'_, FactorizedEmbedding> {
-    /// The mean cross-entropy of the [`logits`](Embedding::logits) of hidden states, and all gradients, at once: without
-    /// the logits and their gradients, \[n, `vocab_size`\] numbers each, ever being there.
+    /// The mean cross-entropy of the [`logits`](Embedding::logits) of hidden states, and all gradients, at once:
+    /// without the logits and their gradients, \[n, `vocab_size`\] numbers each, ever being there.
     ///
-    /// Of the vocabulary a block is held at a time, which takes 1 MB, or 256 · n bytes if that is more. Beside it there are
-    /// three arrays \[n, rank\], and the gradients: that of U is of all rows but padding (of none, if all targets are
-    /// ignored). The logit of padding is 0, and counts as such.
+    /// Of the vocabulary a block is held at a time, whose logits take 1 MB, or 256 · n bytes if that is more. Beside it
+    /// there are a copy of the hidden states, a few arrays \[n, rank\], and the gradients: that of U is of all rows but
+    /// padding (of none, if all targets are ignored). The logit of padding is 0, and counts as such.
     ///
     /// # Shapes
-    /// `hidden` \[n, dim\], `targets` \[n\]; those that are `ignored`, which need not be an id of the vocabulary, count for
-    /// nothing
+    /// `hidden` \[n, dim\], `targets` \[n\]; those that are `ignored`, which need not be an id of the vocabulary, count
+    /// for nothing
     ///
     /// # Errors
     /// [`ShapeMismatch`](crate::Error::ShapeMismatch), [`IdOutOfRange`](crate::Error::IdOutOfRange),
@@ -58,7 +58,8 @@ impl Backward<'_, FactorizedEmbedding> {
         let left = Left { rank, bias: false };
         let has_bias = factors.bias().is_some();
         let mut u = self.trainable.u.then(|| Array2::zeros((head.ids.len(), rank)));
-        // W · U transposed, for the gradients W of the logits, and below it their sums, which are the weights of the bias.
+        // W · U transposed, for the gradients W of the logits, and below it their sums, which are the weights of the
+        // bias.
         let mut pooled = Array2::zeros((rank + usize::from(has_bias), queries.nrows()));
         head.gradients(&softmax, |block, rows, of_logits| {
             if let Some(u) = &mut u {
@@ -119,12 +120,12 @@ impl Backward<'_, FactorizedEmbedding> {
 }
 
 impl Backward<'_, DenseEmbedding<'_>> {
-    /// The mean cross-entropy of the [`logits`](Embedding::logits) of hidden states, and all gradients, at once: without
-    /// the logits and their gradients, \[n, `vocab_size`\] numbers each, ever being there.
+    /// The mean cross-entropy of the [`logits`](Embedding::logits) of hidden states, and all gradients, at once:
+    /// without the logits and their gradients, \[n, `vocab_size`\] numbers each, ever being there.
     ///
     /// # Shapes
-    /// `hidden` \[n, dim\], `targets` \[n\]; those that are `ignored`, which need not be an id of the vocabulary, count for
-    /// nothing
+    /// `hidden` \[n, dim\], `targets` \[n\]; those that are `ignored`, which need not be an id of the vocabulary, count
+    /// for nothing
     ///
     /// # Errors
     /// [`ShapeMismatch`](crate::Error::ShapeMismatch), [`IdOutOfRange`](crate::Error::IdOutOfRange),

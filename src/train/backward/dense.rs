@@ -24,8 +24,8 @@ impl Backward<'_, DenseEmbedding<'_>> {
             .into_row_gradient(self.scale_grad_by_freq)
     }
 
-    /// The gradient of bags: ∂L/∂E of the rows of all ids. That of a maximum goes to the row that holds it, column by column,
-    /// to the first in the bag if there are several; the rows of the other ids are zero there.
+    /// The gradient of bags: ∂L/∂E of the rows of all ids. That of a maximum goes to the row that holds it, column by
+    /// column, to the first in the bag if there are several; the rows of the other ids are zero there.
     ///
     /// # Shapes
     /// `bags` of b bags, `grad_out` \[b, dim\] → k rows of dim numbers, for the k different ids but padding
@@ -61,11 +61,12 @@ impl Backward<'_, DenseEmbedding<'_>> {
         self.of_product(weights, grad_out)
     }
 
-    /// The gradient of logits; that of the hidden states is the [`soft_lookup`](Embedding::soft_lookup) of `grad_logits`.
+    /// The gradient of logits; that of the hidden states is the [`soft_lookup`](Embedding::soft_lookup) of
+    /// `grad_logits`.
     ///
     /// # Shapes
-    /// `hidden` \[n, dim\], `grad_logits` \[n, `vocab_size`\] → the rows that have a gradient other than 0, nearly always all
-    /// of them but padding
+    /// `hidden` \[n, dim\], `grad_logits` \[n, `vocab_size`\] → the rows that have a gradient other than 0, nearly
+    /// always all of them but padding
     ///
     /// # Errors
     /// [`ShapeMismatch`](crate::Error::ShapeMismatch), [`NonFinite`](crate::Error::NonFinite).

@@ -37,8 +37,8 @@ impl Backward<'_, FactorizedEmbedding> {
         self.chain(TableGradient::of_lookup(self.layer, self.layer.isa(), ids, grad_out)?)
     }
 
-    /// The gradients of bags. That of a maximum goes to the row that holds it, column by column, to the first in the bag if
-    /// there are several.
+    /// The gradients of bags. That of a maximum goes to the row that holds it, column by column, to the first in the
+    /// bag if there are several.
     ///
     /// # Shapes
     /// `bags` of b bags, `grad_out` \[b, dim\] → k rows of U for the k different ids but padding; D, V and b whole
@@ -65,8 +65,8 @@ impl Backward<'_, FactorizedEmbedding> {
         self.chain(TableGradient::of_bag(self.layer, self.layer.isa(), bags, grad_out)?)
     }
 
-    /// The gradient of the weights of bags: for each id ∂L/∂out of its bag times its row, 0 for padding. Both meet in rank
-    /// space.
+    /// The gradient of the weights of bags: for each id ∂L/∂out of its bag times its row, 0 for padding. Both meet in
+    /// rank space.
     ///
     /// # Shapes
     /// `bags` of b bags and n ids, `grad_out` \[b, dim\] → \[n\]
@@ -85,7 +85,8 @@ impl Backward<'_, FactorizedEmbedding> {
     /// The gradients of a soft lookup; those of its weights are the [`logits`](Embedding::logits) of `grad_out`.
     ///
     /// # Shapes
-    /// `weights` \[n, `vocab_size`\], `grad_out` \[n, dim\] → the rows of U that have a weight other than 0; D, V and b whole
+    /// `weights` \[n, `vocab_size`\], `grad_out` \[n, dim\] → the rows of U that have a weight other than 0; D, V and b
+    /// whole
     ///
     /// # Errors
     /// [`ShapeMismatch`](crate::Error::ShapeMismatch), [`NonFinite`](crate::Error::NonFinite).
@@ -98,8 +99,8 @@ impl Backward<'_, FactorizedEmbedding> {
     /// `grad_logits`.
     ///
     /// # Shapes
-    /// `hidden` \[n, dim\], `grad_logits` \[n, `vocab_size`\] → the rows of U that have a gradient other than 0, nearly always
-    /// all of them but padding; D, V and b whole
+    /// `hidden` \[n, dim\], `grad_logits` \[n, `vocab_size`\] → the rows of U that have a gradient other than 0, nearly
+    /// always all of them but padding; D, V and b whole
     ///
     /// # Errors
     /// [`ShapeMismatch`](crate::Error::ShapeMismatch), [`NonFinite`](crate::Error::NonFinite).

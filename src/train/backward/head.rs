@@ -1,9 +1,9 @@
 //! The cross-entropy of a tied head, whose logits \[n, `vocab_size`\] are never all there.
 //!
-//! Twice over the vocabulary, a block at a time: first maxima and sums of exponentials of each hidden state's logits, then
-//! the logits again, which become their gradients, ∂L/∂logit = (softmax − \[is the target\]) / n, in their place. To compute
-//! logits twice is what Wijmans, Huval, Hertzberg, Koltun & Krähenbühl (2024, "Cut Your Losses in Large-Vocabulary Language
-//! Models", §4) do, too.
+//! Twice over the vocabulary, a block at a time: first maxima and sums of exponentials of each hidden state's logits,
+//! then the logits again, which become their gradients, ∂L/∂logit = (softmax − \[is the target\]) / n, in their place.
+//! To compute logits twice is what Wijmans, Huval, Hertzberg, Koltun & Krähenbühl (2024, "Cut Your Losses in
+//! Large-Vocabulary Language Models", §4) do, too.
 
 use std::ops::Range;
 
@@ -169,10 +169,11 @@ impl<F: Fn(&[TokenId]) -> Result<Array2<f32>>> Head<F> {
         Ok(())
     }
 
-    /// The sum of the gradients of each query's logits \[m\], which is what a constant that is added to all of them has.
+    /// The sum of the gradients of each query's logits \[m\], which is what a constant that is added to all of them
+    /// has.
     ///
-    /// The gradients of a softmax add up to 0, padding included: what is left is minus that of padding. To add up the others
-    /// would give rounding errors, of which an optimizer such as Adam makes steps of full size.
+    /// The gradients of a softmax add up to 0, padding included: what is left is minus that of padding. To add up the
+    /// others would give rounding errors, of which an optimizer such as Adam makes steps of full size.
     pub(super) fn sums(&self, softmax: &Softmax) -> Vec<f32> {
         let Some(padding_id) = self.padding_id else { return vec![0.0; self.targets.len()] };
         let one = 1.0 / self.targets.len() as f32;

@@ -61,8 +61,8 @@ pub(super) fn divide_rows(rows: &mut Array2<f32>, counts: &[usize]) {
     }
 }
 
-/// Everything in `grad_out` is finite, and so are the sums of its rows. The sums tell for all rows that are in one; they are
-/// fewer.
+/// Everything in `grad_out` is finite, and so are the sums of its rows. The sums tell for all rows that are in one;
+/// they are fewer.
 pub(super) fn check_sums<'a>(
     what: &'static str,
     sums: &Array2<f32>,

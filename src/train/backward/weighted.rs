@@ -1,8 +1,9 @@
-//! Gradients of products with the whole table, whose weights W \[n, `vocab_size`\] are ∂L/∂logits or those of a soft lookup:
-//! with the vectors X \[n, dim\] on their other side (the hidden states, or ∂L/∂out) both have ∂L/∂E = Wᵀ · X.
+//! Gradients of products with the whole table, whose weights W \[n, `vocab_size`\] are ∂L/∂logits or those of a soft
+//! lookup: with the vectors X \[n, dim\] on their other side (the hidden states, or ∂L/∂out) both have ∂L/∂E = Wᵀ · X.
 //!
-//! A block of the vocabulary at a time: its weights are transposed, multiplied with the vectors, which gives its rows of the
-//! gradient, and with its rows of the table, which adds to W · E. Every sum runs over the vocabulary, or over n, in order.
+//! A block of the vocabulary at a time: its weights are transposed, multiplied with the vectors, which gives its rows
+//! of the gradient, and with its rows of the table, which adds to W · E. Every sum runs over the vocabulary, or over n,
+//! in order.
 
 use std::ops::Range;
 
