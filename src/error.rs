@@ -220,6 +220,17 @@ pub enum Error {
         dim: usize,
     },
 
+    /// Parameters that cannot be changed where they are: narrow, borrowed, or in a file.
+    #[error("{what} is kept as {stored}, which cannot be trained: {remedy} makes it f32 in memory of its own")]
+    NotTrainable {
+        /// Which parameters, with the names of their dimensions.
+        what: &'static str,
+        /// What they are kept as.
+        stored: &'static str,
+        /// The method that makes trainable parameters of them.
+        remedy: &'static str,
+    },
+
     /// Factors with a bias where it cannot be used.
     #[error("the {what} has a bias, which cannot be used here")]
     UnusableBias {

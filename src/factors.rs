@@ -1,6 +1,7 @@
 //! The factors of a table: what a decomposition makes, a layer reads and a file stores.
 
 mod blocks;
+mod parts_mut;
 #[cfg_attr(
     not(all(feature = "decompose", feature = "safetensors")),
     allow(dead_code, unused_imports, reason = "a quantizer makes these parts, files hold them")
@@ -14,6 +15,7 @@ use std::fmt;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
 
 pub use blocks::BlockFactors;
+pub(crate) use parts_mut::FactorsMut;
 #[cfg(all(test, feature = "safetensors"))]
 pub(crate) use quantized::header_bytes;
 #[cfg(feature = "decompose")]
@@ -174,6 +176,13 @@ impl Factors {
     pub fn to_dtype(&self, dtype: Dtype) -> Result<Self> {
         let Self { u, diagonal, v, bias } = self;
         Ok(Self { u: u.to_dtype(dtype)?, diagonal: diagonal.clone(), v: v.clone(), bias: bias.clone() })
+    }
+
+    /// The same factors with U as `f32`.
+    pub(crate) fn to_f32(&self) -> Self {
+        let Self { u, diagonal, v, bias } = self;
+        let u = Storage::F32(row_major(u.to_f32().into_owned()));
+        Self { u, diagonal: diagonal.clone(), v: v.clone(), bias: bias.clone() }
     }
 
     /// The same with a diagonal between U and V.

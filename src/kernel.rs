@@ -35,7 +35,7 @@ pub(crate) use codes::{CodeLayout, CodedQueries, CodedRows, Queries, decode_rows
 pub(crate) use hot::HotRows;
 pub use isa::Isa;
 pub(crate) use packed::PackedProjection;
-pub(crate) use parallel::{for_each_range, for_each_rows};
+pub(crate) use parallel::{for_each_item, for_each_range, for_each_rows};
 pub(crate) use pool::{PooledRows, pool, pool_and_project};
 pub(crate) use pool_tiles::pool_tiles;
 pub(crate) use products::{TableRows, add_weighted_rows, nanoseconds_per_row, scores};

@@ -10,6 +10,7 @@ mod quantized;
 mod rank_space;
 mod search;
 mod settings;
+mod update;
 mod vectors;
 
 pub use blockwise::BlockwiseEmbedding;

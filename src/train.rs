@@ -1,10 +1,11 @@
-//! Training: gradients of the factors, sparse where the table is.
+//! Training: gradients of the factors, sparse where the table is, and the optimizers that follow them.
 
 mod backward;
 mod cross_entropy;
 mod factor_gradients;
 mod gradients;
 mod occurrences;
+mod optimizer;
 mod row_gradient;
 mod trainable;
 mod transpose;
@@ -13,5 +14,6 @@ pub use backward::Backward;
 pub use cross_entropy::CrossEntropy;
 pub use factor_gradients::FactorGradients;
 pub use gradients::{Gradients, clip_global_norm};
+pub use optimizer::{ArrayOptimizer, FactorOptimizer, Momentum, Optimizer, OptimizerState, TableOptimizer};
 pub use row_gradient::RowGradient;
 pub use trainable::Trainable;

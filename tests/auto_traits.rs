@@ -13,7 +13,10 @@ use factorized_embedding::{
     quantize::{
         Budget, Level, PartBytes, Quantization, QuantizationReport, Quantizer, RotationChoice, RowScale, WaterFilling,
     },
-    train::{Backward, CrossEntropy, FactorGradients, Gradients, RowGradient, Trainable},
+    train::{
+        ArrayOptimizer, Backward, CrossEntropy, FactorGradients, FactorOptimizer, Gradients, Momentum, Optimizer,
+        OptimizerState, RowGradient, TableOptimizer, Trainable,
+    },
 };
 use ndarray::Array2;
 
@@ -26,6 +29,7 @@ fn factors(vocab_size: usize) -> Factors {
 fn every_type_can_be_sent_to_and_shared_between_threads() {
     fn check<T: Send + Sync + ?Sized>() {}
     check::<AlternatingLeastSquares>();
+    check::<ArrayOptimizer>();
     check::<Bags<'_>>();
     check::<BlockFactors>();
     check::<BlockwiseEmbedding>();
@@ -44,20 +48,26 @@ fn every_type_can_be_sent_to_and_shared_between_threads() {
     check::<FactorizedEmbedding>();
     check::<Factors>();
     check::<Observations>();
+    check::<FactorGradients>();
+    check::<FactorOptimizer>();
     check::<FactorsWriter>();
     check::<IteratorRows<std::iter::Empty<Result<Array2<f32>>>, fn() -> std::iter::Empty<Result<Array2<f32>>>>>();
     #[cfg(feature = "npy")]
     check::<factorized_embedding::io::npy::NpyRows>();
+    check::<Optimizer>();
+    check::<OptimizerState>();
     check::<Pooling>();
     check::<Quantization>();
     check::<QuantizedEmbedding>();
     check::<QuantizedFactors>();
     check::<Quantizer>();
     check::<Rank>();
+    check::<RowGradient>();
     check::<RowGroups>();
     check::<RowWeights>();
     check::<SafetensorsRows>();
     check::<Shape>();
+    check::<TableOptimizer>();
     check::<TokenCounts>();
     check::<TopK>();
     check::<TruncatedSvd>();
@@ -76,6 +86,8 @@ fn every_type_can_be_copied_and_compared_where_that_makes_sense() {
     small::<Cost>();
     small::<Dtype>();
     small::<Level>();
+    small::<Momentum>();
+    small::<Optimizer>();
     small::<PartBytes>();
     small::<Pooling>();
     small::<Rank>();
@@ -84,20 +96,26 @@ fn every_type_can_be_copied_and_compared_where_that_makes_sense() {
     small::<Shape>();
     large::<BlockFactors>();
     large::<AlternatingLeastSquares>();
+    large::<ArrayOptimizer>();
     large::<ArrayRows<'_>>();
     large::<BlockwiseSvd>();
     large::<ChainedRows<ArrayRows<'_>>>();
     large::<Comparison>();
     large::<Decomposition>();
     large::<Decomposition<BlockFactors>>();
+    large::<FactorGradients>();
+    large::<FactorOptimizer>();
     large::<Factors>();
     large::<Observations>();
+    large::<OptimizerState>();
     large::<Quantization>();
     large::<QuantizationReport>();
     large::<QuantizedFactors>();
     large::<Quantizer>();
+    large::<RowGradient>();
     large::<RowGroups>();
     large::<RowWeights>();
+    large::<TableOptimizer>();
     large::<TokenCounts>();
     large::<TopK>();
     large::<TruncatedSvd>();
@@ -238,6 +256,31 @@ fn sources_and_sinks_print_their_shapes() {
         let rows = factorized_embedding::io::npy::NpyRows::open(path).expect("a valid file");
         assert_short("NpyRows(<f4 [2000, 4])", &rows);
     }
+}
+
+#[test]
+fn optimizers_print_what_they_remember() {
+    let mut layer = FactorizedEmbedding::new(factors(2000));
+    let mut optimizer = FactorOptimizer::new(Optimizer::adam()).expect("a valid rule");
+    let rule = "Adam { betas: [0.9, 0.999], epsilon: 1e-8 }";
+    assert_short(&format!("FactorOptimizer(OptimizerState({rule}))"), &optimizer);
+    let mut gradients = FactorGradients::default();
+    assert_short("FactorGradients()", &gradients);
+    gradients.u = Some(RowGradient::of_rows(vec![7], Array2::ones((1, 3))).expect("one id"));
+    gradients.v = Some(Array2::ones((3, 4)));
+    assert_short("FactorGradients(u RowGradient(1 rows × 3), v [3, 4])", &gradients);
+    gradients.v = None;
+    optimizer.step(&mut layer, &gradients, 0.1).expect("shapes that fit");
+    let tensors = "u.first_moment [2000, 3], u.second_moment [2000, 3]";
+    assert_short(&format!("FactorOptimizer(OptimizerState({rule}, {tensors}))"), &optimizer);
+    let of_table = TableOptimizer::new(Optimizer::rowwise_adagrad()).expect("a valid rule");
+    let rule = "RowwiseAdagrad { initial_accumulator: 0.0, epsilon: 1e-8 }";
+    assert_short(&format!("TableOptimizer(OptimizerState({rule}))"), &of_table);
+    let momentum = Optimizer::Sgd { momentum: Momentum::Polyak(0.5) };
+    let mut of_array = ArrayOptimizer::new(momentum).expect("a valid rule");
+    of_array.step(&mut ndarray::arr1(&[1.0; 50]), &ndarray::arr1(&[1.0; 50]), 0.1).expect("the same shape");
+    let rule = "Sgd { momentum: Polyak(0.5) }";
+    assert_short(&format!("ArrayOptimizer(OptimizerState({rule}, array.momentum [50]))"), &of_array);
 }
 
 #[test]

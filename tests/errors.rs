@@ -11,7 +11,7 @@ use factorized_embedding::{
     Rank, Result, RowBlocks, RowWeights, Shape, TokenCounts, TruncatedSvd, Vocabulary,
     io::safetensors::{load_factors, load_table, save_factors},
     token_ids,
-    train::{Backward, Gradients, RowGradient, Trainable},
+    train::{Backward, FactorGradients, FactorOptimizer, Gradients, Optimizer, RowGradient, TableOptimizer, Trainable},
 };
 use ndarray::{Array2, array, s};
 use support::files::{Folder, METADATA, file, header};
@@ -476,4 +476,21 @@ fn missing_gradient() {
         assert_refused(sum.add(other), kind, message);
         assert_eq!(sum, before);
     }
+}
+
+#[test]
+fn not_trainable() {
+    let kind = |error: &Error| matches!(error, Error::NotTrainable { .. });
+    let mut narrow = FactorizedEmbedding::new(factors()).to_int8().expect("small numbers");
+    let mut optimizer = FactorOptimizer::new(Optimizer::sgd()).expect("a valid rule");
+    let message = "u [vocab_size, rank] is kept as int8, which cannot be trained: \
+                   FactorizedEmbedding::to_f32 makes it f32 in memory of its own";
+    assert_refused(optimizer.step(&mut narrow, &FactorGradients::default(), 0.1), kind, message);
+    let table = array![[1.0, 2.0]];
+    let mut borrowed = DenseEmbedding::new(&table).expect("finite");
+    let mut optimizer = TableOptimizer::new(Optimizer::sgd()).expect("a valid rule");
+    let message = "table [vocab_size, dim] is kept as a borrowed array, which cannot be trained: \
+                   DenseEmbedding::into_owned makes it f32 in memory of its own";
+    let gradient = RowGradient::of_all_rows(array![[0.0, 0.0]]);
+    assert_refused(optimizer.step(&mut borrowed, &gradient, 0.1), kind, message);
 }

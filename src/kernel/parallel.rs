@@ -4,6 +4,11 @@ use std::ops::Range;
 
 use ndarray::ArrayViewMut2;
 
+/// Less work than this, in nanoseconds, is done sooner than another thread has woken up. In a loop of nothing else, a bit more
+/// takes 0.6 of the time on two threads; where the other thread has slept, up to a millisecond of work can take longer.
+#[cfg(feature = "rayon")]
+const WORTHWHILE: f64 = 100_000.0;
+
 /// Calls `work` with consecutive ranges that make up 0..`len`, whose borders are multiples of `unit`: one range where the
 /// work is small or there is one thread, several at a time where it pays. An item costs about `nanoseconds`.
 ///
@@ -43,12 +48,21 @@ pub(crate) fn for_each_rows(
     work(0..len, out.view_mut());
 }
 
+/// Calls `work` with every item, several at a time where it pays; all of them together cost about `nanoseconds`.
+pub(crate) fn for_each_item<T: Send>(items: impl Iterator<Item = T>, nanoseconds: f64, work: impl Fn(T) + Send + Sync) {
+    #[cfg(feature = "rayon")]
+    if nanoseconds > WORTHWHILE && rayon::current_num_threads() > 1 {
+        use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+        return items.collect::<Vec<_>>().into_par_iter().for_each(work);
+    }
+    let _ = nanoseconds;
+    items.for_each(work);
+}
+
 /// How many ranges to make of the work, if it pays to share it among threads.
 #[cfg(feature = "rayon")]
 fn ranges(len: usize, unit: usize, nanoseconds: f64) -> Option<usize> {
-    /// Less work than this is done sooner than another thread has woken up. In a loop of nothing else, a bit more takes
-    /// 0.6 of the time on two threads; where the other thread has slept, up to a millisecond of work can take longer.
-    const WORTHWHILE: f64 = 100_000.0;
     /// Ranges a thread, so that one that is interrupted leaves some of its work to the others.
     const RANGES_PER_THREAD: usize = 4;
 

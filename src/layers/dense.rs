@@ -42,10 +42,10 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct DenseEmbedding<'a> {
-    rows: Rows<'a>,
-    isa: Isa,
-    padding_id: Option<TokenId>,
-    inverse_norms: OnceLock<Vec<f32>>,
+    pub(super) rows: Rows<'a>,
+    pub(super) isa: Isa,
+    pub(super) padding_id: Option<TokenId>,
+    pub(super) inverse_norms: OnceLock<Vec<f32>>,
 }
 
 impl<'a> DenseEmbedding<'a> {

@@ -39,8 +39,8 @@ impl FactorizedEmbedding {
     /// The first of the ids, as many as fit into so many bytes, get a row of 4 · dim bytes each, beside an index of
     /// 4 · `vocab_size` bytes; an id that is named twice gets one row. No room for a row means no hot rows. They replace
     /// those that the layer had. The ids are kept when the layer changes afterwards, whatever their rows then take (another
-    /// dim, a larger vocabulary). The bytes are not parameters: [`size_in_bytes`](Embedding::size_in_bytes) does not count
-    /// them.
+    /// dim, a larger vocabulary); but training drops them, which would have to make them anew after every step. The bytes are
+    /// not parameters: [`size_in_bytes`](Embedding::size_in_bytes) does not count them.
     ///
     /// A text repeats its most used ids all the time: [`RowWeights::most_used`](crate::RowWeights::most_used) gives them
     /// from counts.

@@ -7,7 +7,7 @@ use ndarray::{Array1, Array2};
 use super::RowGradient;
 
 /// The gradients of U, D, V and b: `None` for a part that is frozen, or not there.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct FactorGradients {
     /// Of rows of U, rank wide.

@@ -1,0 +1,91 @@
+//! Rows of a matrix and what is remembered of them, in pieces that several threads can change at a time.
+
+use super::arithmetic::{Arithmetic, Row};
+use crate::TokenId;
+
+/// Numbers that one thread changes before it asks for more, about.
+const PIECE: usize = 1 << 14;
+
+/// Consecutive rows of a matrix, their gradient and what is remembered of them.
+pub(super) struct Rows<'a> {
+    /// \[rows, width\]
+    pub(super) parameters: &'a mut [f32],
+    /// \[rows, width\], \[rows, 1\] or empty
+    pub(super) slots: [&'a mut [f32]; 2],
+    /// \[k, width\]
+    pub(super) gradient: &'a [f32],
+    /// Which of the rows have a gradient, in ascending order; `None` for all of them.
+    pub(super) ids: Option<&'a [TokenId]>,
+    /// The number of the first row.
+    pub(super) first: usize,
+    /// Of the parameters, and of the slots; a width is not 0 unless the slot is empty.
+    pub(super) widths: (usize, [usize; 2]),
+}
+
+impl<'a> Rows<'a> {
+    /// Rows that have a gradient.
+    pub(super) fn touched(&self) -> usize {
+        self.gradient.len() / self.widths.0
+    }
+
+    /// The same rows in pieces.
+    pub(super) fn into_pieces(self) -> impl Iterator<Item = Rows<'a>> {
+        let rows = (PIECE / self.widths.0).max(1);
+        let mut rest = self;
+        std::iter::from_fn(move || rest.split_off(rows))
+    }
+
+    /// Takes rows from the front until so many of them have a gradient; none when no gradient is left.
+    fn split_off(&mut self, rows: usize) -> Option<Self> {
+        let rows = rows.min(self.touched());
+        if rows == 0 {
+            return None;
+        }
+        let (width, slot_widths) = self.widths;
+        let ids = match &mut self.ids {
+            Some(ids) => Some(ids.split_off(..rows)?),
+            None => None,
+        };
+        let (first, end) = match ids {
+            Some(ids) => (*ids.first()? as usize, *ids.last()? as usize + 1),
+            None => (self.first, self.first + rows),
+        };
+        let (before, len) = (first - self.first, end - first);
+        let cut = |slice: &mut &'a mut [f32], width: usize| {
+            slice.split_off_mut(..before * width)?;
+            slice.split_off_mut(..len * width)
+        };
+        let parameters = cut(&mut self.parameters, width)?;
+        let [one, two] = &mut self.slots;
+        let slots = [cut(one, slot_widths[0])?, cut(two, slot_widths[1])?];
+        let gradient = self.gradient.split_off(..rows * width)?;
+        self.first = end;
+        Some(Rows { parameters, slots, gradient, ids, first, widths: self.widths })
+    }
+
+    /// Makes the step of all rows (or only computes it), and says whether all of its results are finite.
+    pub(super) fn apply<const WRITE: bool>(mut self, arithmetic: Arithmetic) -> bool {
+        if self.ids.is_none() && arithmetic.joins_rows() {
+            let Self { parameters, gradient, slots, .. } = self;
+            return arithmetic.apply::<WRITE>(Row { parameters, gradient, slots });
+        }
+        (0..self.touched()).fold(true, |finite, i| arithmetic.apply::<WRITE>(self.row(i).1) & finite)
+    }
+
+    /// The i-th row that has a gradient, and its number.
+    pub(super) fn row(&mut self, i: usize) -> (usize, Row<'_>) {
+        let (width, slot_widths) = self.widths;
+        let number = self.ids.map_or(self.first + i, |ids| ids[i] as usize);
+        let place = number - self.first;
+        let [first, second] = &mut self.slots;
+        let row = Row {
+            parameters: &mut self.parameters[place * width..][..width],
+            gradient: &self.gradient[i * width..][..width],
+            slots: [
+                &mut first[place * slot_widths[0]..][..slot_widths[0]],
+                &mut second[place * slot_widths[1]..][..slot_widths[1]],
+            ],
+        };
+        (number, row)
+    }
+}

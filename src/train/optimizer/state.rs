@@ -1,0 +1,178 @@
+//! What an optimizer remembers.
+
+use std::{collections::BTreeMap, fmt};
+
+use ndarray::{ArrayD, ArrayViewD, IxDyn};
+
+use super::{
+    Momentum, Optimizer,
+    arithmetic::Arithmetic,
+    check_not_negative,
+    part::{Change, Part, row_width},
+};
+use crate::{Error, Result};
+
+/// The rule of an optimizer and all that it remembers of the arrays that it has changed: tensors with names, and how many
+/// steps each array has made.
+///
+/// A tensor is named by its array and what it is of it: `u.first_moment`. It has the shape of the array, or one number for each
+/// row of it (`u.sum` \[`vocab_size`\] of [row-wise Adagrad](Optimizer::RowwiseAdagrad)). An array that has made no step yet has
+/// none.
+#[derive(Clone, PartialEq)]
+pub struct OptimizerState {
+    rule: Optimizer,
+    parts: BTreeMap<String, PartState>,
+}
+
+/// What is remembered of one array.
+#[derive(Clone, PartialEq)]
+pub(crate) struct PartState {
+    /// At least 1 once a step is made.
+    steps: u64,
+    /// As many as the rule has, row-major.
+    slots: Vec<ArrayD<f32>>,
+}
+
+/// A kind of number that a rule remembers.
+#[derive(Clone, Copy)]
+pub(crate) struct Slot {
+    pub(crate) name: &'static str,
+    /// One for each row, instead of one for each parameter.
+    by_row: bool,
+    initial: f32,
+}
+
+impl Optimizer {
+    fn slots(self) -> Vec<Slot> {
+        let slot = |name| Slot { name, by_row: false, initial: 0.0 };
+        match self {
+            Self::Sgd { momentum: Momentum::None } => vec![],
+            Self::Sgd { .. } => vec![slot("momentum")],
+            Self::Adagrad { initial_accumulator, .. } => {
+                vec![Slot { initial: initial_accumulator as f32, ..slot("sum") }]
+            }
+            Self::RowwiseAdagrad { initial_accumulator, .. } => {
+                vec![Slot { initial: initial_accumulator as f32, by_row: true, ..slot("sum") }]
+            }
+            Self::Adam { .. } | Self::AdamW { .. } => vec![slot("first_moment"), slot("second_moment")],
+        }
+    }
+}
+
+impl Slot {
+    fn shape(self, parameters: &[usize]) -> &[usize] {
+        if self.by_row { &parameters[..parameters.len().min(1)] } else { parameters }
+    }
+}
+
+impl PartState {
+    /// Numbers that a row has in each slot.
+    pub(super) fn row_widths(&self) -> [usize; 2] {
+        [0, 1].map(|slot| self.slots.get(slot).map_or(0, |slot| row_width(slot.shape())))
+    }
+
+    pub(super) fn slots_mut(&mut self) -> [&mut [f32]; 2] {
+        let mut slots = self.slots.iter_mut().map(|slot| slot.as_slice_mut().unwrap_or_default());
+        [slots.next().unwrap_or_default(), slots.next().unwrap_or_default()]
+    }
+}
+
+impl OptimizerState {
+    /// Nothing remembered yet.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](Error::InvalidSetting).
+    pub(super) fn new(rule: Optimizer) -> Result<Self> {
+        rule.check()?;
+        Ok(Self { rule, parts: BTreeMap::new() })
+    }
+
+    /// The rule and its settings.
+    #[must_use]
+    pub fn rule(&self) -> Optimizer {
+        self.rule
+    }
+
+    /// All tensors with their names, in the order of the names of their arrays.
+    pub fn tensors(&self) -> impl Iterator<Item = (String, ArrayViewD<'_, f32>)> {
+        let slots = self.rule.slots();
+        self.parts.iter().flat_map(move |(part, state)| {
+            let names: Vec<String> = slots.iter().map(|slot| format!("{part}.{}", slot.name)).collect();
+            names.into_iter().zip(state.slots.iter().map(|numbers| numbers.view()))
+        })
+    }
+
+    /// The arrays that have made a step, and how many each has made.
+    pub fn steps(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.parts.iter().map(|(part, state)| (part.as_str(), state.steps))
+    }
+
+    /// Bytes of all tensors.
+    #[must_use]
+    pub fn size_in_bytes(&self) -> usize {
+        self.parts.values().flat_map(|part| &part.slots).map(|slot| slot.len() * size_of::<f32>()).sum()
+    }
+
+    /// Makes a step of all of these arrays, or of none.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](Error::InvalidSetting) of the learning rate, [`ShapeMismatch`](Error::ShapeMismatch) of what is
+    /// remembered, [`NonFinite`](Error::NonFinite), [`Overflow`](Error::Overflow).
+    pub(super) fn step(&mut self, learning_rate: f64, mut changes: Vec<Change<'_>>) -> Result<()> {
+        check_not_negative("learning_rate", learning_rate)?;
+        let result = self.check(learning_rate, &mut changes);
+        if result.is_ok() {
+            for change in &mut changes {
+                let Some((state, arithmetic)) = self.ready(learning_rate, change) else { continue };
+                change.write(state, arithmetic);
+                state.steps += 1;
+            }
+        } else {
+            // What was made for a first step.
+            self.parts.retain(|_, state| state.steps > 0);
+        }
+        result
+    }
+
+    fn check(&mut self, learning_rate: f64, changes: &mut [Change<'_>]) -> Result<()> {
+        changes.iter().try_for_each(|change| self.prepare(change.part, change.shape()))?;
+        changes.iter_mut().try_for_each(|change| match self.ready(learning_rate, change) {
+            Some((state, arithmetic)) => change.check(state, arithmetic),
+            None => Ok(()),
+        })
+    }
+
+    /// What a prepared array needs to make its next step.
+    fn ready(&mut self, learning_rate: f64, change: &Change<'_>) -> Option<(&mut PartState, Arithmetic)> {
+        let state = self.parts.get_mut(change.part.name)?;
+        let arithmetic = Arithmetic::new(self.rule, change.moment(learning_rate, state.steps + 1));
+        Some((state, arithmetic))
+    }
+
+    /// Sees to it that there is a state for an array of this shape.
+    fn prepare(&mut self, part: &'static Part, shape: &[usize]) -> Result<()> {
+        let slots = self.rule.slots();
+        let Some(state) = self.parts.get(part.name) else {
+            // Zeros are pages that the system hands out when they are written to.
+            let slots = slots.iter().map(|slot| ArrayD::from_elem(IxDyn(slot.shape(shape)), slot.initial)).collect();
+            self.parts.insert(part.name.to_owned(), PartState { steps: 0, slots });
+            return Ok(());
+        };
+        for (slot, numbers) in slots.iter().zip(&state.slots) {
+            let expected = slot.shape(shape);
+            if numbers.shape() != expected {
+                let (expected, actual) = (expected.to_vec(), numbers.shape().to_vec());
+                return Err(Error::ShapeMismatch { what: part.state, expected, actual });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for OptimizerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OptimizerState({:?}", self.rule)?;
+        self.tensors().try_for_each(|(name, tensor)| write!(f, ", {name} {:?}", tensor.shape()))?;
+        f.write_str(")")
+    }
+}

@@ -1,0 +1,139 @@
+//! A trained layer is the layer over its new parameters.
+
+use factorized_embedding::{
+    DenseEmbedding, Embedding, FactorizedEmbedding, Shape, TokenId,
+    train::{FactorGradients, FactorOptimizer, Optimizer, TableOptimizer},
+};
+use ndarray::Array2;
+
+use crate::{
+    drawn::{factor_gradients, layer, row_gradient},
+    support::{compare::assert_same_bits, factor_parts::FactorParts, random},
+};
+
+const SHAPE: Shape = Shape { vocab_size: 40, rank: 5, dim: 18 };
+
+/// Everything that reads the parameters in a way of its own: lookups, logits, norms, rank space.
+fn everything(layer: &dyn Embedding) -> Vec<Array2<f32>> {
+    let hidden = random::normal((3, SHAPE.dim), 1);
+    let nearest = layer.nearest(hidden.view(), 4).expect("queries of the dim");
+    vec![
+        layer.lookup(&random::ids(100, SHAPE.vocab_size, 2)).expect("ids of the vocabulary"),
+        layer.logits(hidden.view()).expect("hidden states of the dim"),
+        nearest.scores,
+        nearest.ids.mapv(|id| id as f32),
+    ]
+}
+
+#[track_caller]
+fn assert_same(actual: &dyn Embedding, expected: &dyn Embedding) {
+    for (actual, expected) in everything(actual).iter().zip(everything(expected)) {
+        assert_same_bits("trained", actual.view(), expected.view());
+    }
+}
+
+fn without(parts: &[&str], mut gradients: FactorGradients) -> FactorGradients {
+    for part in parts {
+        match *part {
+            "u" => gradients.u = None,
+            "diagonal" => gradients.diagonal = None,
+            "v" => gradients.v = None,
+            _ => gradients.bias = None,
+        }
+    }
+    gradients
+}
+
+#[test]
+fn a_trained_layer_reads_its_new_factors() {
+    let hot: Vec<TokenId> = vec![3, 30, 17];
+    for frozen in [&[][..], &["u"], &["diagonal", "v", "bias"], &["u", "v", "bias"], &["u", "diagonal", "v"]] {
+        let mut layer = layer(SHAPE, 3).with_hot_rows(&hot, usize::MAX).expect("ids of the vocabulary");
+        let before = everything(&layer);
+        let mut optimizer = FactorOptimizer::new(Optimizer::adam()).expect("a valid rule");
+        let gradients = without(frozen, factor_gradients(SHAPE, Some(vec![3, 5, 17]), 4));
+        optimizer.step(&mut layer, &gradients, 0.1).expect("shapes that fit");
+        assert_eq!(layer.num_hot_rows(), 0, "they are dropped");
+        assert_ne!(everything(&layer), before, "without {frozen:?}");
+        assert_same(&layer, &FactorizedEmbedding::new(layer.factors().clone()));
+        let rank_rows = random::normal((4, SHAPE.rank), 5);
+        let fresh = FactorizedEmbedding::new(layer.factors().clone());
+        let projected = |layer: &FactorizedEmbedding| layer.project(rank_rows.view()).expect("rows of the rank");
+        assert_same_bits("projected", projected(&layer).view(), projected(&fresh).view());
+    }
+}
+
+#[test]
+fn parts_without_a_gradient_stay_and_are_not_remembered() {
+    let names = ["u", "diagonal", "v", "bias"];
+    for trained in names {
+        let frozen: Vec<&str> = names.into_iter().filter(|name| *name != trained).collect();
+        let mut layer = layer(SHAPE, 3);
+        let before = layer.factors().clone();
+        let mut optimizer = FactorOptimizer::new(Optimizer::adam()).expect("a valid rule");
+        let gradients = without(&frozen, factor_gradients(SHAPE, None, 4));
+        optimizer.step(&mut layer, &gradients, 0.1).expect("shapes that fit");
+        let after = layer.factors();
+        let changed = [
+            after.u() != before.u(),
+            after.diagonal() != before.diagonal(),
+            after.v() != before.v(),
+            after.bias() != before.bias(),
+        ];
+        assert_eq!(changed, names.map(|name| name == trained));
+        assert_eq!(optimizer.state().steps().collect::<Vec<_>>(), [(trained, 1)]);
+    }
+}
+
+#[test]
+fn layers_without_a_diagonal_or_a_bias_are_trained_too() {
+    for parts in FactorParts::normal(SHAPE, 6).variants() {
+        let mut layer = FactorizedEmbedding::new(parts.factors());
+        let mut gradients = factor_gradients(SHAPE, Some(vec![1, 2]), 7);
+        gradients.diagonal = gradients.diagonal.filter(|_| parts.diagonal.is_some());
+        gradients.bias = gradients.bias.filter(|_| parts.bias.is_some());
+        let mut optimizer = FactorOptimizer::new(Optimizer::adagrad()).expect("a valid rule");
+        optimizer.step(&mut layer, &gradients, 0.1).expect("shapes that fit");
+        assert_same(&layer, &FactorizedEmbedding::new(layer.factors().clone()));
+    }
+}
+
+#[test]
+fn a_trained_table_is_read_anew() {
+    let shape = (SHAPE.vocab_size, SHAPE.dim);
+    // By rows and by columns.
+    for table in [random::normal(shape, 8), random::normal((shape.1, shape.0), 8).reversed_axes()] {
+        let mut layer = DenseEmbedding::new(table.clone()).expect("a finite table");
+        let before = everything(&layer);
+        let gradient = row_gradient(Some(vec![0, 7, 39]), shape, 9);
+        let mut optimizer = TableOptimizer::new(Optimizer::sgd()).expect("a valid rule");
+        optimizer.step(&mut layer, &gradient, 0.5).expect("shapes that fit");
+        assert_ne!(everything(&layer), before);
+        let mut expected = table;
+        for (row, values) in [0, 7, 39].into_iter().zip(gradient.values().rows()) {
+            expected.row_mut(row).scaled_add(-0.5, &values);
+        }
+        assert_same_bits("table", layer.to_array().view(), expected.view());
+        assert_same(&layer, &DenseEmbedding::new(expected).expect("a finite table"));
+    }
+}
+
+#[test]
+fn narrow_and_borrowed_parameters_are_made_trainable() {
+    let layer = layer(SHAPE, 3).with_padding_id(4).expect("an id of the vocabulary");
+    for narrow in [layer.to_f16(), layer.to_bf16(), layer.to_int8()] {
+        let narrow = narrow.expect("small numbers");
+        let mut wide = narrow.to_f32();
+        assert_eq!(wide.factors().u(), narrow.factors().u());
+        assert_eq!(wide.padding_id(), Some(4));
+        let mut optimizer = FactorOptimizer::new(Optimizer::sgd()).expect("a valid rule");
+        optimizer.step(&mut wide, &factor_gradients(SHAPE, None, 4), 0.1).expect("f32");
+    }
+    let table = random::normal((6, 3), 1);
+    let borrowed = DenseEmbedding::new(&table).expect("a finite table").with_padding_id(2).expect("an id");
+    let mut owned = borrowed.into_owned();
+    assert_eq!(owned.padding_id(), Some(2));
+    let mut optimizer = TableOptimizer::new(Optimizer::sgd()).expect("a valid rule");
+    optimizer.step(&mut owned, &row_gradient(None, (6, 3), 4), 0.1).expect("f32 of its own");
+    assert_ne!(owned.to_array(), table);
+}

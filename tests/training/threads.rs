@@ -1,0 +1,41 @@
+//! Whatever the number of threads, the numbers are the same to the bit.
+
+use factorized_embedding::{
+    DenseEmbedding, Shape,
+    train::{ArrayOptimizer, FactorOptimizer, Optimizer, TableOptimizer},
+};
+
+use crate::{
+    drawn::{factor_gradients, gradient, layer, row_gradient, rules, some_ids},
+    support::random,
+};
+
+const SHAPE: Shape = Shape { vocab_size: 5000, rank: 64, dim: 2000 };
+
+/// Steps of more rows, and of larger arrays, than one thread takes at a time.
+fn train(rule: Optimizer) -> impl PartialEq + std::fmt::Debug + Send {
+    let mut layer = layer(SHAPE, 1);
+    let mut optimizer = FactorOptimizer::new(rule).expect("a valid rule");
+    let mut table = DenseEmbedding::new(random::normal((5000, 64), 2)).expect("a finite table");
+    let mut of_table = TableOptimizer::new(rule).expect("a valid rule");
+    let mut array = random::normal((300, 700), 3);
+    let mut of_array = ArrayOptimizer::new(rule).expect("a valid rule");
+    for ids in [Some(some_ids(5000, 2, 4)), None] {
+        optimizer.step(&mut layer, &factor_gradients(SHAPE, ids.clone(), 5), 0.1).expect("shapes that fit");
+        of_table.step(&mut table, &row_gradient(ids, (5000, 64), 6), 0.1).expect("shapes that fit");
+        of_array.step(&mut array, &gradient((300, 700), 7), 0.1).expect("shapes that fit");
+    }
+    let table = table.to_array().to_owned();
+    (layer.into_factors(), optimizer, table, of_table, array, of_array)
+}
+
+#[test]
+fn threads_change_nothing() {
+    let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
+    for rule in rules() {
+        let alone = pool(1).install(|| train(rule));
+        for threads in [2, 3] {
+            assert!(pool(threads).install(|| train(rule)) == alone, "{rule:?} on {threads} threads");
+        }
+    }
+}
