@@ -231,6 +231,13 @@ pub enum Error {
         remedy: &'static str,
     },
 
+    /// Tensors and numbers of steps that are not what an optimizer remembers.
+    #[error("this is not the state of such an optimizer: {reason}")]
+    InvalidOptimizerState {
+        /// What is wrong with it.
+        reason: String,
+    },
+
     /// Factors with a bias where it cannot be used.
     #[error("the {what} has a bias, which cannot be used here")]
     UnusableBias {

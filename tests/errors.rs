@@ -11,7 +11,10 @@ use factorized_embedding::{
     Rank, Result, RowBlocks, RowWeights, Shape, TokenCounts, TruncatedSvd, Vocabulary,
     io::safetensors::{load_factors, load_table, save_factors},
     token_ids,
-    train::{Backward, FactorGradients, FactorOptimizer, Gradients, Optimizer, RowGradient, TableOptimizer, Trainable},
+    train::{
+        Backward, FactorGradients, FactorOptimizer, Gradients, Optimizer, OptimizerState, RowGradient, TableOptimizer,
+        Trainable,
+    },
 };
 use ndarray::{Array2, array, s};
 use support::files::{Folder, METADATA, file, header};
@@ -493,4 +496,13 @@ fn not_trainable() {
                    DenseEmbedding::into_owned makes it f32 in memory of its own";
     let gradient = RowGradient::of_all_rows(array![[0.0, 0.0]]);
     assert_refused(optimizer.step(&mut borrowed, &gradient, 0.1), kind, message);
+}
+
+#[test]
+fn invalid_optimizer_state() {
+    let kind = |error: &Error| matches!(error, Error::InvalidOptimizerState { .. });
+    let state = |steps| OptimizerState::from_tensors(Optimizer::adagrad(), [("u".to_owned(), steps)], []);
+    let message = r#"this is not the state of such an optimizer: there is no tensor "u.sum""#;
+    assert_refused(state(3), kind, message);
+    assert_refused(state(0), kind, r#"this is not the state of such an optimizer: "u" has made no steps"#);
 }

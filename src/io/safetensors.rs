@@ -42,6 +42,21 @@
 //! names begin with `blocks.`.
 //!
 #![doc = include_str!("../../docs/quantized-format.md")]
+//!
+//! # Format of optimizer states
+//!
+//! The tensors are those of [`OptimizerState::tensors`](crate::train::OptimizerState::tensors), `F32`. The metadata are
+//! `format = "factorized-embedding-optimizer"`, `version = "1"`; `steps.{array}`, a positive number, for each array that has made
+//! a step; `rule`; and what the rule is set to, finite decimal numbers:
+//!
+//! | `rule` | metadata | tensors of each array |
+//! | --- | --- | --- |
+//! | `sgd` | | |
+//! | `sgd_polyak`, `sgd_nesterov` | `momentum` | `{array}.momentum` |
+//! | `adagrad` | `initial_accumulator`, `epsilon` | `{array}.sum` |
+//! | `rowwise_adagrad` | `initial_accumulator`, `epsilon` | `{array}.sum`, a number for each row |
+//! | `adam` | `beta1`, `beta2`, `epsilon` | `{array}.first_moment`, `{array}.second_moment` |
+//! | `adam_w` | the same and `weight_decay` | the same |
 
 mod blocks;
 #[cfg(feature = "decompose")]
@@ -49,6 +64,7 @@ mod decomposed;
 mod factors;
 mod header;
 mod index;
+mod optimizer;
 mod quantized;
 mod rows;
 mod tensors;
@@ -65,6 +81,7 @@ pub use blocks::{load_block_factors, max_block_header_bytes, save_block_factors}
 pub use decomposed::save_decomposed;
 pub use factors::{MAX_HEADER_BYTES, load_factors, save_factors};
 use header::Header;
+pub use optimizer::{load_optimizer, save_optimizer};
 pub use quantized::{load_quantized, save_quantized};
 pub use rows::SafetensorsRows;
 pub use writer::FactorsWriter;

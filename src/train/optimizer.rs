@@ -5,6 +5,8 @@ mod array;
 mod factors;
 mod part;
 mod rows;
+#[cfg(feature = "safetensors")]
+mod settings;
 mod state;
 mod table;
 

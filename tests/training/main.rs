@@ -4,9 +4,13 @@
 mod support;
 
 mod drawn;
+#[cfg(feature = "safetensors")]
+mod hostile;
 mod layers;
 mod reference;
 mod refusals;
 mod rules;
+#[cfg(feature = "safetensors")]
+mod states;
 #[cfg(feature = "rayon")]
 mod threads;

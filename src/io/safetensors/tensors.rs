@@ -22,6 +22,8 @@ pub(super) const BLOCK_FACTORS: Format =
     Format { name: "factorized-embedding-blockwise", version: "1", reader: "load_block_factors" };
 pub(super) const QUANTIZED: Format =
     Format { name: "factorized-embedding-quantized", version: "1", reader: "load_quantized" };
+pub(super) const OPTIMIZER: Format =
+    Format { name: "factorized-embedding-optimizer", version: "1", reader: "load_optimizer" };
 
 /// The tensors that hold factors.
 pub(super) const PARTS: [&str; 5] = ["u", "u_scales", "diagonal", "v", "bias"];
@@ -96,8 +98,8 @@ pub(super) struct Tensor<'a> {
 }
 
 impl<'a> Tensor<'a> {
-    fn of<D: Dimension>(numbers: ArrayView<'a, f32, D>) -> Self {
-        // `Factors` keeps its arrays row-major.
+    /// Of a row-major array.
+    pub(super) fn of<D: Dimension>(numbers: ArrayView<'a, f32, D>) -> Self {
         let shape = numbers.shape().to_vec();
         let numbers = Numbers::F32(numbers.to_slice().unwrap_or_default());
         Self { dtype: FileDtype::F32, shape, numbers }
@@ -129,7 +131,8 @@ impl File<'_> {
         match self.header.metadata.get("format").map(String::as_str) {
             Some(name) if name == format.name => {}
             Some(other) => {
-                let known = [FACTORS, BLOCK_FACTORS, QUANTIZED].into_iter().find(|known| known.name == other);
+                let known =
+                    [FACTORS, BLOCK_FACTORS, QUANTIZED, OPTIMIZER].into_iter().find(|known| known.name == other);
                 let hint = known.map_or_else(String::new, |known| format!(", which {} reads", known.reader));
                 return Err(self.invalid(format, format!("its metadata say format {other:?}{hint}")));
             }

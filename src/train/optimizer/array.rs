@@ -47,6 +47,14 @@ impl ArrayOptimizer {
         Ok(Self { state: OptimizerState::new(rule)? })
     }
 
+    /// An optimizer that goes on from what another of its kind remembers.
+    ///
+    /// # Errors
+    /// [`InvalidOptimizerState`](crate::Error::InvalidOptimizerState) for what is remembered of other arrays.
+    pub fn from_state(state: OptimizerState) -> Result<Self> {
+        Ok(Self { state: state.of_parts(&[ARRAY.name])? })
+    }
+
     /// What it remembers, to be saved.
     #[must_use]
     pub fn state(&self) -> &OptimizerState {

@@ -85,6 +85,14 @@ impl FactorOptimizer {
         Ok(Self { state: OptimizerState::new(rule)? })
     }
 
+    /// An optimizer that goes on from what another of its kind remembers.
+    ///
+    /// # Errors
+    /// [`InvalidOptimizerState`](Error::InvalidOptimizerState) for what is remembered of other arrays.
+    pub fn from_state(state: OptimizerState) -> Result<Self> {
+        Ok(Self { state: state.of_parts(&[U.name, DIAGONAL.name, V.name, BIAS.name])? })
+    }
+
     /// What it remembers, to be saved.
     #[must_use]
     pub fn state(&self) -> &OptimizerState {

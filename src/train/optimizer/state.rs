@@ -10,7 +10,7 @@ use super::{
     check_not_negative,
     part::{Change, Part, row_width},
 };
-use crate::{Error, Result};
+use crate::{Error, Result, embedding::check};
 
 /// The rule of an optimizer and all that it remembers of the arrays that it has changed: tensors with names, and how many
 /// steps each array has made.
@@ -39,22 +39,24 @@ pub(crate) struct Slot {
     pub(crate) name: &'static str,
     /// One for each row, instead of one for each parameter.
     by_row: bool,
+    /// Sums and means of squares are not negative.
+    squares: bool,
     initial: f32,
 }
 
 impl Optimizer {
     fn slots(self) -> Vec<Slot> {
-        let slot = |name| Slot { name, by_row: false, initial: 0.0 };
+        let slot = |name, squares| Slot { name, by_row: false, squares, initial: 0.0 };
         match self {
             Self::Sgd { momentum: Momentum::None } => vec![],
-            Self::Sgd { .. } => vec![slot("momentum")],
+            Self::Sgd { .. } => vec![slot("momentum", false)],
             Self::Adagrad { initial_accumulator, .. } => {
-                vec![Slot { initial: initial_accumulator as f32, ..slot("sum") }]
+                vec![Slot { initial: initial_accumulator as f32, ..slot("sum", true) }]
             }
             Self::RowwiseAdagrad { initial_accumulator, .. } => {
-                vec![Slot { initial: initial_accumulator as f32, by_row: true, ..slot("sum") }]
+                vec![Slot { initial: initial_accumulator as f32, by_row: true, ..slot("sum", true) }]
             }
-            Self::Adam { .. } | Self::AdamW { .. } => vec![slot("first_moment"), slot("second_moment")],
+            Self::Adam { .. } | Self::AdamW { .. } => vec![slot("first_moment", false), slot("second_moment", true)],
         }
     }
 }
@@ -63,6 +65,18 @@ impl Slot {
     fn shape(self, parameters: &[usize]) -> &[usize] {
         if self.by_row { &parameters[..parameters.len().min(1)] } else { parameters }
     }
+
+    fn check(self, name: &str, numbers: &ArrayD<f32>) -> Result<()> {
+        check::finite("optimizer state", numbers)?;
+        match numbers.iter().find(|&&number| self.squares && number < 0.0) {
+            None => Ok(()),
+            Some(number) => Err(invalid(format!("{name:?} holds {number}, which is no sum or mean of squares"))),
+        }
+    }
+}
+
+fn invalid(reason: String) -> Error {
+    Error::InvalidOptimizerState { reason }
 }
 
 impl PartState {
@@ -85,6 +99,48 @@ impl OptimizerState {
     pub(super) fn new(rule: Optimizer) -> Result<Self> {
         rule.check()?;
         Ok(Self { rule, parts: BTreeMap::new() })
+    }
+
+    /// A state that was [taken apart](Self::tensors).
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](Error::InvalidSetting) of the rule, [`InvalidOptimizerState`](Error::InvalidOptimizerState) for
+    /// arrays of no steps, tensors that are missing, too many, or of negative squares, [`NonFinite`](Error::NonFinite).
+    pub fn from_tensors(
+        rule: Optimizer,
+        steps: impl IntoIterator<Item = (String, u64)>,
+        tensors: impl IntoIterator<Item = (String, ArrayD<f32>)>,
+    ) -> Result<Self> {
+        let Self { rule, mut parts } = Self::new(rule)?;
+        let mut tensors: BTreeMap<_, _> = tensors.into_iter().collect();
+        for (part, steps) in steps {
+            if steps == 0 {
+                return Err(invalid(format!("{part:?} has made no steps")));
+            }
+            let take = |slot: Slot| {
+                let name = format!("{part}.{}", slot.name);
+                let numbers = tensors.remove(&name).ok_or_else(|| invalid(format!("there is no tensor {name:?}")))?;
+                slot.check(&name, &numbers)?;
+                Ok(if numbers.is_standard_layout() { numbers } else { numbers.as_standard_layout().into_owned() })
+            };
+            let slots = rule.slots().into_iter().map(take).collect::<Result<_>>()?;
+            parts.insert(part, PartState { steps, slots });
+        }
+        match tensors.keys().next() {
+            None => Ok(Self { rule, parts }),
+            Some(name) => Err(invalid(format!("the tensor {name:?} is of no array that has made steps by this rule"))),
+        }
+    }
+
+    /// The same if it is of no other arrays than these.
+    ///
+    /// # Errors
+    /// [`InvalidOptimizerState`](Error::InvalidOptimizerState).
+    pub(super) fn of_parts(self, names: &[&str]) -> Result<Self> {
+        match self.parts.keys().find(|part| !names.contains(&part.as_str())) {
+            None => Ok(self),
+            Some(part) => Err(invalid(format!("it is of {part:?}, expected {names:?}"))),
+        }
     }
 
     /// The rule and its settings.
@@ -125,7 +181,7 @@ impl OptimizerState {
             for change in &mut changes {
                 let Some((state, arithmetic)) = self.ready(learning_rate, change) else { continue };
                 change.write(state, arithmetic);
-                state.steps += 1;
+                state.steps = state.steps.saturating_add(1);
             }
         } else {
             // What was made for a first step.
@@ -145,7 +201,7 @@ impl OptimizerState {
     /// What a prepared array needs to make its next step.
     fn ready(&mut self, learning_rate: f64, change: &Change<'_>) -> Option<(&mut PartState, Arithmetic)> {
         let state = self.parts.get_mut(change.part.name)?;
-        let arithmetic = Arithmetic::new(self.rule, change.moment(learning_rate, state.steps + 1));
+        let arithmetic = Arithmetic::new(self.rule, change.moment(learning_rate, state.steps.saturating_add(1)));
         Some((state, arithmetic))
     }
 

@@ -1,0 +1,92 @@
+//! A step takes memory for its batch, whatever the vocabulary.
+//!
+//! The allocator of this binary counts the bytes that are asked for, by all threads: there is one test, and no other beside it.
+#![allow(unsafe_code)]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use factorized_embedding::{
+    FactorizedEmbedding, Factors, TokenId,
+    train::{FactorGradients, FactorOptimizer, Optimizer, RowGradient},
+};
+use ndarray::Array2;
+
+struct Counting;
+
+static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: everything is left to the system's allocator; counting does not allocate.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATED.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's contract is that of the system's allocator.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        ALLOCATED.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: the same.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the same.
+        unsafe { System.dealloc(pointer, layout) };
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        ALLOCATED.fetch_add(new_size, Ordering::Relaxed);
+        // SAFETY: the same.
+        unsafe { System.realloc(pointer, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const RANK: usize = 32;
+const DIM: usize = 256;
+const BATCH: usize = 4096;
+
+/// The gradient of a batch of tokens that are spread over the vocabulary.
+fn gradients(vocab_size: usize) -> FactorGradients {
+    let ids: Vec<_> = (0..BATCH).map(|i| (i * vocab_size / BATCH) as TokenId).collect();
+    let mut gradients = FactorGradients::default();
+    gradients.u = Some(RowGradient::of_rows(ids, Array2::ones((BATCH, RANK))).expect("ascending ids"));
+    gradients.v = Some(Array2::ones((RANK, DIM)));
+    gradients
+}
+
+/// The bytes that a step asks for, once there is something to remember.
+fn bytes_of_a_step(rule: Optimizer, vocab_size: usize) -> usize {
+    let factors = Factors::new(Array2::zeros((vocab_size, RANK)), Array2::ones((RANK, DIM)));
+    let mut layer = FactorizedEmbedding::new(factors.expect("shapes that multiply"));
+    let mut optimizer = FactorOptimizer::new(rule).expect("a valid rule");
+    let gradients = gradients(vocab_size);
+    let mut step = || optimizer.step(&mut layer, &gradients, 0.01).expect("shapes that fit");
+    step();
+    let before = ALLOCATED.load(Ordering::Relaxed);
+    step();
+    ALLOCATED.load(Ordering::Relaxed) - before
+}
+
+#[test]
+fn a_step_takes_no_memory_for_the_vocabulary() {
+    let rules = [
+        Optimizer::sgd(),
+        Optimizer::adagrad(),
+        Optimizer::rowwise_adagrad(),
+        Optimizer::adam(),
+        Optimizer::adam_w(0.01),
+    ];
+    for rule in rules {
+        let [few, many] = [BATCH, 1_000_000].map(|vocab_size| bytes_of_a_step(rule, vocab_size));
+        // diag(D) · V and its packed copy, and what it takes to share the work among threads.
+        let projections = 2 * size_of::<f32>() * RANK * DIM;
+        assert!(many <= projections + (1 << 17), "{many} bytes by {rule:?}");
+        assert!(many.abs_diff(few) <= 1 << 16, "{few} bytes for {BATCH} rows, {many} for 1,000,000 by {rule:?}");
+    }
+}
