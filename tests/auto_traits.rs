@@ -15,7 +15,7 @@ use factorized_embedding::{
     },
     train::{
         ArrayOptimizer, Backward, CrossEntropy, FactorGradients, FactorOptimizer, Gradients, Momentum, Optimizer,
-        OptimizerState, RowGradient, TableOptimizer, Trainable,
+        OptimizerState, RowGradient, Schedule, TableOptimizer, Trainable,
     },
 };
 use ndarray::Array2;
@@ -66,6 +66,7 @@ fn every_type_can_be_sent_to_and_shared_between_threads() {
     check::<RowGroups>();
     check::<RowWeights>();
     check::<SafetensorsRows>();
+    check::<Schedule>();
     check::<Shape>();
     check::<TableOptimizer>();
     check::<TokenCounts>();
@@ -93,6 +94,7 @@ fn every_type_can_be_copied_and_compared_where_that_makes_sense() {
     small::<Rank>();
     small::<RotationChoice>();
     small::<RowScale>();
+    small::<Schedule>();
     small::<Shape>();
     large::<BlockFactors>();
     large::<AlternatingLeastSquares>();

@@ -12,8 +12,8 @@ use factorized_embedding::{
     io::safetensors::{load_factors, load_table, save_factors},
     token_ids,
     train::{
-        Backward, FactorGradients, FactorOptimizer, Gradients, Optimizer, OptimizerState, RowGradient, TableOptimizer,
-        Trainable,
+        Backward, FactorGradients, FactorOptimizer, Gradients, Optimizer, OptimizerState, Renormalize, RowGradient,
+        TableOptimizer, Trainable,
     },
 };
 use ndarray::{Array2, array, s};
@@ -373,9 +373,12 @@ fn no_known_entries() {
 fn unusable_bias() {
     let kind = |error: &Error| matches!(error, Error::UnusableBias { what: "warm start" });
     let biased = factors().with_bias(array![1.0, 2.0]).expect("the dim");
-    let als = AlternatingLeastSquares::new(1).with_warm_start(biased);
+    let als = AlternatingLeastSquares::new(1).with_warm_start(biased.clone());
     let message = "the warm start has a bias, which cannot be used here";
     assert_refused(als.decompose(Array2::ones((3, 2)).view()), kind, message);
+    let kind = |error: &Error| matches!(error, Error::UnusableBias { .. });
+    let message = "the layer whose norms are to be bounded has a bias, which cannot be used here";
+    assert_refused(FactorizedEmbedding::new(biased).renormalize(&[0], 1.0), kind, message);
 }
 
 #[test]

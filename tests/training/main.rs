@@ -7,9 +7,11 @@ mod drawn;
 #[cfg(feature = "safetensors")]
 mod hostile;
 mod layers;
+mod norms;
 mod reference;
 mod refusals;
 mod rules;
+mod schedules;
 #[cfg(feature = "safetensors")]
 mod states;
 #[cfg(feature = "rayon")]
