@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 use ndarray::{Array2, ArrayViewMut2};
 
 use super::{DenseEmbedding, FactorizedEmbedding};
+#[cfg(feature = "decompose")]
+use crate::Factors;
 use crate::{Dtype, Error, Result, factors::FactorsMut, kernel::PackedProjection, rows::Rows};
 
 impl FactorizedEmbedding {
@@ -35,6 +37,13 @@ impl FactorizedEmbedding {
         let result = change(self.factors.parts_mut()?.u)?;
         self.forget_rows();
         Ok(result)
+    }
+
+    /// Other factors of the same table in the place of these.
+    #[cfg(feature = "decompose")]
+    pub(crate) fn replace_factors(&mut self, factors: Factors) {
+        self.factors = factors;
+        self.repack();
     }
 
     fn repack(&mut self) {

@@ -3,6 +3,10 @@
 mod arithmetic;
 mod array;
 mod factors;
+#[cfg(feature = "decompose")]
+mod grow;
+#[cfg(feature = "decompose")]
+mod orthonormal;
 mod part;
 mod rows;
 #[cfg(feature = "safetensors")]

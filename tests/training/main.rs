@@ -16,3 +16,5 @@ mod schedules;
 mod states;
 #[cfg(feature = "rayon")]
 mod threads;
+#[cfg(feature = "decompose")]
+mod upkeep;

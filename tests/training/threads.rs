@@ -2,7 +2,7 @@
 
 use factorized_embedding::{
     DenseEmbedding, Shape,
-    train::{ArrayOptimizer, FactorOptimizer, Optimizer, TableOptimizer},
+    train::{ArrayOptimizer, FactorOptimizer, Momentum, Optimizer, TableOptimizer},
 };
 
 use crate::{
@@ -37,5 +37,25 @@ fn threads_change_nothing() {
         for threads in [2, 3] {
             assert!(pool(threads).install(|| train(rule)) == alone, "{rule:?} on {threads} threads");
         }
+    }
+}
+
+#[cfg(feature = "decompose")]
+#[test]
+fn threads_change_no_directions() {
+    let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
+    let upkeep = || {
+        let shape = Shape { dim: 90, ..SHAPE };
+        let (mut layer, rule) = (layer(shape, 1), Optimizer::Sgd { momentum: Momentum::Polyak(0.9) });
+        let mut optimizer = FactorOptimizer::new(rule).expect("a valid rule");
+        optimizer.step(&mut layer, &factor_gradients(shape, None, 5), 0.1).expect("shapes that fit");
+        optimizer.orthonormalize(&mut layer).expect("finite factors");
+        optimizer.grow_rank(&mut layer, 70, &mut random::rng(1)).expect("a rank below the dim");
+        optimizer.shrink_rank(&mut layer, 30).expect("a smaller rank");
+        (layer.into_factors(), optimizer)
+    };
+    let alone = pool(1).install(upkeep);
+    for threads in [2, 3] {
+        assert!(pool(threads).install(upkeep) == alone, "{threads} threads");
     }
 }

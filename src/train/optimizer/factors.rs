@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{Error, FactorizedEmbedding, Result, train::FactorGradients};
 
-static U: Part = Part {
+pub(super) static U: Part = Part {
     name: "u",
     parameters: "u [vocab_size, rank]",
     gradient: "gradient of u [k, rank]",
@@ -16,7 +16,7 @@ static U: Part = Part {
     updated: "updated u",
     decays: true,
 };
-static DIAGONAL: Part = Part {
+pub(super) static DIAGONAL: Part = Part {
     name: "diagonal",
     parameters: "diagonal [rank]",
     gradient: "gradient of diagonal [rank]",
@@ -24,7 +24,7 @@ static DIAGONAL: Part = Part {
     updated: "updated diagonal",
     decays: false,
 };
-static V: Part = Part {
+pub(super) static V: Part = Part {
     name: "v",
     parameters: "v [rank, dim]",
     gradient: "gradient of v [rank, dim]",
@@ -97,6 +97,11 @@ impl FactorOptimizer {
     #[must_use]
     pub fn state(&self) -> &OptimizerState {
         &self.state
+    }
+
+    #[cfg(feature = "decompose")]
+    pub(super) fn state_mut(&mut self) -> &mut OptimizerState {
+        &mut self.state
     }
 
     /// Changes the parts of the layer that have a gradient.

@@ -1,5 +1,8 @@
 //! What an optimizer remembers.
 
+#[cfg(feature = "decompose")]
+mod changed;
+
 use std::{collections::BTreeMap, fmt};
 
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
@@ -64,6 +67,11 @@ impl Optimizer {
 impl Slot {
     fn shape(self, parameters: &[usize]) -> &[usize] {
         if self.by_row { &parameters[..parameters.len().min(1)] } else { parameters }
+    }
+
+    /// What a first step begins with. Zeros are pages that the system hands out when they are written to.
+    pub(super) fn begin(self, parameters: &[usize]) -> ArrayD<f32> {
+        ArrayD::from_elem(IxDyn(self.shape(parameters)), self.initial)
     }
 
     fn check(self, name: &str, numbers: &ArrayD<f32>) -> Result<()> {
@@ -206,15 +214,22 @@ impl OptimizerState {
     }
 
     /// Sees to it that there is a state for an array of this shape.
-    fn prepare(&mut self, part: &'static Part, shape: &[usize]) -> Result<()> {
-        let slots = self.rule.slots();
-        let Some(state) = self.parts.get(part.name) else {
-            // Zeros are pages that the system hands out when they are written to.
-            let slots = slots.iter().map(|slot| ArrayD::from_elem(IxDyn(slot.shape(shape)), slot.initial)).collect();
-            self.parts.insert(part.name.to_owned(), PartState { steps: 0, slots });
-            return Ok(());
-        };
-        for (slot, numbers) in slots.iter().zip(&state.slots) {
+    fn prepare(&mut self, part: &Part, shape: &[usize]) -> Result<()> {
+        if self.parts.contains_key(part.name) {
+            return self.check_shape(part, shape);
+        }
+        let slots = self.rule.slots().into_iter().map(|slot| slot.begin(shape)).collect();
+        self.parts.insert(part.name.to_owned(), PartState { steps: 0, slots });
+        Ok(())
+    }
+
+    /// What is remembered of a part is of an array of this shape, if anything is.
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`](Error::ShapeMismatch).
+    pub(super) fn check_shape(&self, part: &Part, shape: &[usize]) -> Result<()> {
+        let remembered = self.parts.get(part.name).map_or(&[][..], |state| &state.slots);
+        for (slot, numbers) in self.rule.slots().into_iter().zip(remembered) {
             let expected = slot.shape(shape);
             if numbers.shape() != expected {
                 let (expected, actual) = (expected.to_vec(), numbers.shape().to_vec());
