@@ -1,10 +1,10 @@
 //! A trained layer is the layer over its new parameters.
 
 use factorized_embedding::{
-    DenseEmbedding, Embedding, FactorizedEmbedding, Shape, TokenId,
-    train::{FactorGradients, FactorOptimizer, Optimizer, TableOptimizer},
+    DenseEmbedding, Embedding, FactorizedEmbedding, Factors, Shape, TokenId,
+    train::{FactorGradients, FactorOptimizer, Optimizer, RowGradient, TableOptimizer},
 };
-use ndarray::Array2;
+use ndarray::{Array2, s};
 
 use crate::{
     drawn::{factor_gradients, layer, row_gradient},
@@ -136,4 +136,32 @@ fn narrow_and_borrowed_parameters_are_made_trainable() {
     let mut optimizer = TableOptimizer::new(Optimizer::sgd()).expect("a valid rule");
     optimizer.step(&mut owned, &row_gradient(None, (6, 3), 4), 0.1).expect("f32 of its own");
     assert_ne!(owned.to_array(), table);
+}
+
+/// A row that becomes very short in the direction of the query is nearest to it, but not by the length that it had.
+#[test]
+fn nearest_neighbours_are_found_by_the_new_norms() {
+    let table = random::normal((300, 6), 10);
+    let query = random::normal((1, 6), 11);
+    let gradient = &table.slice(s![7..8, ..]) - &(&query * 1e-3);
+    let gradient = RowGradient::of_rows(vec![7], gradient).expect("one id");
+    let find = |layer: &dyn Embedding| layer.nearest(query.view(), 1).expect("a query of the dim").ids[[0, 0]];
+
+    let mut dense = DenseEmbedding::new(table.clone()).expect("a finite table");
+    assert_ne!(find(&dense), 7);
+    TableOptimizer::new(Optimizer::sgd()).and_then(|mut by| by.step(&mut dense, &gradient, 1.0)).expect("it fits");
+    assert_eq!(find(&dense), 7);
+
+    for with_v in [false, true] {
+        let factors = Factors::new(table.clone(), Array2::eye(6)).expect("shapes that multiply");
+        let mut layer = FactorizedEmbedding::new(factors);
+        assert_ne!(find(&layer), 7);
+        let mut gradients = FactorGradients::default();
+        gradients.u = Some(gradient.clone());
+        gradients.v = with_v.then(|| Array2::zeros((6, 6)));
+        FactorOptimizer::new(Optimizer::sgd())
+            .and_then(|mut by| by.step(&mut layer, &gradients, 1.0))
+            .expect("it fits");
+        assert_eq!(find(&layer), 7);
+    }
 }
