@@ -7,8 +7,8 @@ use crate::{Error, Result};
 
 /// The arrays of [`Factors`], to be changed in place; row-major.
 pub(crate) struct FactorsMut<'a> {
-    /// \[`vocab_size`, rank\]
-    pub(crate) u: ArrayViewMut2<'a, f32>,
+    /// \[`vocab_size`, rank\]; [`NotTrainable`](Error::NotTrainable) where U is narrow.
+    pub(crate) u: Result<ArrayViewMut2<'a, f32>>,
     /// \[rank\]
     pub(crate) diagonal: Option<ArrayViewMut1<'a, f32>>,
     /// \[rank, dim\]
@@ -19,21 +19,20 @@ pub(crate) struct FactorsMut<'a> {
 
 impl Factors {
     /// Who writes sees to it that all numbers stay finite.
-    ///
-    /// # Errors
-    /// [`NotTrainable`](Error::NotTrainable) for a narrow U.
-    pub(crate) fn parts_mut(&mut self) -> Result<FactorsMut<'_>> {
+    pub(crate) fn parts_mut(&mut self) -> FactorsMut<'_> {
+        let (what, remedy) = ("u [vocab_size, rank]", "FactorizedEmbedding::to_f32");
         let stored = self.dtype().name();
-        let Self { u: Storage::F32(u), diagonal, v, bias } = self else {
-            let remedy = "FactorizedEmbedding::to_f32";
-            return Err(Error::NotTrainable { what: "u [vocab_size, rank]", stored, remedy });
+        let Self { u, diagonal, v, bias } = self;
+        let u = match u {
+            Storage::F32(u) => Ok(u.view_mut()),
+            _ => Err(Error::NotTrainable { what, stored, remedy }),
         };
         let (diagonal, bias) = (diagonal.as_mut(), bias.as_mut());
-        Ok(FactorsMut {
-            u: u.view_mut(),
+        FactorsMut {
+            u,
             diagonal: diagonal.map(|diagonal| diagonal.view_mut()),
             v: v.view_mut(),
             bias: bias.map(|bias| bias.view_mut()),
-        })
+        }
     }
 }

@@ -22,9 +22,9 @@ impl FactorizedEmbedding {
     /// Changes the factors in place. `change` writes only when nothing can fail any more, and writes finite numbers only.
     ///
     /// # Errors
-    /// [`NotTrainable`](Error::NotTrainable) for a narrow U, and those of `change`; the layer is then as it was.
+    /// Those of `change`; the layer is then as it was.
     pub(crate) fn update<R>(&mut self, change: impl FnOnce(FactorsMut<'_>) -> Result<R>) -> Result<R> {
-        let result = change(self.factors.parts_mut()?)?;
+        let result = change(self.factors.parts_mut())?;
         self.repack();
         Ok(result)
     }
@@ -32,9 +32,9 @@ impl FactorizedEmbedding {
     /// The same for U alone, which leaves the projection as it is.
     ///
     /// # Errors
-    /// Those of [`update`](Self::update).
+    /// [`NotTrainable`](Error::NotTrainable) for a narrow U, and those of `change`; the layer is then as it was.
     pub(crate) fn update_rows<R>(&mut self, change: impl FnOnce(ArrayViewMut2<'_, f32>) -> Result<R>) -> Result<R> {
-        let result = change(self.factors.parts_mut()?.u)?;
+        let result = change(self.factors.parts_mut().u?)?;
         self.forget_rows();
         Ok(result)
     }

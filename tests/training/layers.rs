@@ -1,7 +1,7 @@
 //! A trained layer is the layer over its new parameters.
 
 use factorized_embedding::{
-    DenseEmbedding, Embedding, FactorizedEmbedding, Factors, Shape, TokenId,
+    DenseEmbedding, Embedding, Error, FactorizedEmbedding, Factors, Shape, TokenId,
     train::{FactorGradients, FactorOptimizer, Optimizer, RowGradient, TableOptimizer},
 };
 use ndarray::{Array2, s};
@@ -96,6 +96,39 @@ fn layers_without_a_diagonal_or_a_bias_are_trained_too() {
         optimizer.step(&mut layer, &gradients, 0.1).expect("shapes that fit");
         assert_same(&layer, &FactorizedEmbedding::new(layer.factors().clone()));
     }
+}
+
+#[test]
+fn the_other_parts_are_trained_beside_a_narrow_u() {
+    let layer = layer(SHAPE, 3);
+    for narrow in [layer.to_f16(), layer.to_bf16(), layer.to_int8()] {
+        let mut narrow = narrow.expect("small numbers");
+        let (before, u) = (everything(&narrow), narrow.factors().u().into_owned());
+        let rank_rows = random::normal((4, SHAPE.rank), 5);
+        let project = |layer: &FactorizedEmbedding| layer.project(rank_rows.view()).expect("rows of the rank");
+        let projected = project(&narrow);
+        let mut optimizer = FactorOptimizer::new(Optimizer::adam()).expect("a valid rule");
+        let gradients = without(&["u"], factor_gradients(SHAPE, None, 4));
+        optimizer.step(&mut narrow, &gradients, 0.1).expect("shapes that fit");
+        assert_ne!(everything(&narrow), before);
+        assert_ne!(project(&narrow), projected);
+        assert_eq!(narrow.factors().u(), u);
+        let fresh = FactorizedEmbedding::new(narrow.factors().clone());
+        assert_same(&narrow, &fresh);
+        assert_same_bits("projected", project(&narrow).view(), project(&fresh).view());
+    }
+}
+
+#[test]
+fn nothing_trained_is_nothing_changed() {
+    let mut layer = layer(SHAPE, 3).with_hot_rows(&[3, 5], usize::MAX).expect("ids of the vocabulary");
+    let before = layer.factors().clone();
+    let mut optimizer = FactorOptimizer::new(Optimizer::adam()).expect("a valid rule");
+    optimizer.step(&mut layer, &FactorGradients::default(), 0.1).expect("nothing to do");
+    assert_eq!((layer.factors(), layer.num_hot_rows()), (&before, 2));
+    assert_eq!(optimizer.state().steps().count(), 0);
+    let error = optimizer.step(&mut layer, &FactorGradients::default(), -1.0).expect_err("no learning rate");
+    assert!(matches!(error, Error::InvalidSetting { .. }), "{error}");
 }
 
 #[test]

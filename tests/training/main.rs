@@ -16,5 +16,6 @@ mod schedules;
 mod states;
 #[cfg(feature = "rayon")]
 mod threads;
+mod together;
 #[cfg(feature = "decompose")]
 mod upkeep;

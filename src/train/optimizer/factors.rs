@@ -114,8 +114,8 @@ impl FactorOptimizer {
     /// Gradients of U \[k, rank\], D \[rank\], V \[rank, dim\], b \[dim\].
     ///
     /// # Errors
-    /// [`NotTrainable`](Error::NotTrainable) for a layer whose U is narrow, [`ShapeMismatch`](Error::ShapeMismatch) also for
-    /// a gradient of a part that the layer does not have, and of what is remembered of another layer,
+    /// [`NotTrainable`](Error::NotTrainable) for a gradient of a U that is narrow (the other parts can be trained while it is
+    /// frozen), [`ShapeMismatch`](Error::ShapeMismatch) also for a gradient of a part that the layer does not have, and of what is remembered of another layer,
     /// [`IdOutOfRange`](Error::IdOutOfRange), [`InvalidSetting`](Error::InvalidSetting) for a learning rate that is negative or
     /// not finite, [`NonFinite`](Error::NonFinite), [`Overflow`](Error::Overflow) for a step that leaves the range of `f32`.
     /// Nothing is changed then, neither of the layer nor of what is remembered.
@@ -127,16 +127,16 @@ impl FactorOptimizer {
     ) -> Result<()> {
         let Self { state } = self;
         let FactorGradients { u, diagonal, v, bias } = gradients;
-        if diagonal.is_none() && v.is_none() && bias.is_none() {
-            return layer.update_rows(|rows| {
-                let change = u.as_ref().map(|u| Change::of_rows(&U, rows, u));
-                state.step(learning_rate, change.into_iter().collect::<Result<_>>()?)
-            });
+        if let (None, None, None) = (diagonal, v, bias) {
+            return match u {
+                Some(u) => layer.update_rows(|rows| state.step(learning_rate, vec![Change::of_rows(&U, rows, u)?])),
+                None => state.step(learning_rate, Vec::new()),
+            };
         }
         layer.update(|factors| {
             let mut changes = Vec::new();
             if let Some(gradient) = u {
-                changes.push(Change::of_rows(&U, factors.u, gradient)?);
+                changes.push(Change::of_rows(&U, factors.u?, gradient)?);
             }
             if let Some(gradient) = diagonal {
                 let parameters =
