@@ -142,7 +142,7 @@ fn sub(mut a: Line, b: Line) -> Line {
 }
 
 /// eˣ of numbers that are not positive, off by two units in the last place at most; 0 below −87, where it is nearly
-/// subnormal.
+/// subnormal, and NaN of −∞ and NaN.
 ///
 /// x = k·ln 2 + r with |r| ≤ ln 2 / 2, where ln 2 is the sum of a number of few bits, whose product with k is exact,
 /// and of the rest (Cody & Waite 1980, chapter 6). eʳ is its Taylor polynomial of degree 7, and 2ᵏ are the bits of an
@@ -159,7 +159,7 @@ fn exp(line: Line) -> Line {
     const TAYLOR: [f32; 7] = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0];
     let mut out = [0.0; PANEL_WIDTH];
     for i in 0..PANEL_WIDTH {
-        let x = if line[i] > SMALLEST { line[i] } else { SMALLEST };
+        let x = if line[i] <= SMALLEST { SMALLEST } else { line[i] };
         let shifted = x * std::f32::consts::LOG2_E + ROUND;
         let k = shifted - ROUND;
         let r = (x - k * LN_2_HIGH) - k * LN_2_LOW;
@@ -168,7 +168,8 @@ fn exp(line: Line) -> Line {
             power = power * r + coefficient;
         }
         let two_to_k = f32::from_bits((shifted.to_bits() << 23).wrapping_add(1.0_f32.to_bits()));
-        out[i] = if line[i] > SMALLEST { power * two_to_k } else { 0.0 };
+        // NaN of infinities: logits beyond the range are not to pass for improbable ones.
+        out[i] = if line[i] <= SMALLEST { 0.0 * line[i] } else { power * two_to_k };
     }
     out
 }
@@ -190,7 +191,9 @@ mod tests {
         }
         assert_eq!(exp([0.0; PANEL_WIDTH]), [1.0; PANEL_WIDTH]);
         assert_eq!(exp([-1000.0; PANEL_WIDTH]), [0.0; PANEL_WIDTH]);
-        assert_eq!(exp([f32::NEG_INFINITY; PANEL_WIDTH]), [0.0; PANEL_WIDTH]);
+        for beyond in [f32::NEG_INFINITY, f32::NAN] {
+            assert!(exp([beyond; PANEL_WIDTH]).iter().all(|power| power.is_nan()), "{beyond}");
+        }
     }
 
     #[test]

@@ -19,7 +19,8 @@ impl FactorizedEmbedding {
         Self::new(self.factors.to_f32()).with_settings_of(self)
     }
 
-    /// Changes the factors in place. `change` writes only when nothing can fail any more, and writes finite numbers only.
+    /// Changes the factors in place. `change` writes only when nothing can fail any more, and writes finite numbers only. Whether
+    /// diag(D) · V is finite, too, is not looked at.
     ///
     /// # Errors
     /// Those of `change`; the layer is then as it was.
@@ -37,6 +38,13 @@ impl FactorizedEmbedding {
         let result = change(self.factors.parts_mut().u?)?;
         self.forget_rows();
         Ok(result)
+    }
+
+    /// # Errors
+    /// [`NotTrainable`](Error::NotTrainable) for a narrow U.
+    #[cfg(feature = "decompose")]
+    pub(crate) fn check_trainable(&mut self) -> Result<()> {
+        self.factors.parts_mut().u.map(|_| ())
     }
 
     /// Other factors of the same table in the place of these.

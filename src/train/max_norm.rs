@@ -6,7 +6,7 @@ use crate::{DenseEmbedding, Embedding, Error, FactorizedEmbedding, Result, Token
 
 /// Rows that are looked up together.
 const BLOCK_ROWS: usize = 256;
-/// As PyTorch has it, so that a norm is not above its bound for being rounded.
+/// What PyTorch adds to a norm before it divides by it.
 const MARGIN: f64 = 1e-7;
 
 /// Layers whose looked-up vectors can be kept below a norm: PyTorch's `max_norm`.
@@ -47,6 +47,9 @@ impl Renormalize for FactorizedEmbedding {
             return Err(Error::UnusableBias { what: "layer whose norms are to be bounded" });
         }
         let scales = scales(self, ids, max_norm)?;
+        if scales.is_empty() {
+            return Ok(0);
+        }
         self.update_rows(|mut u| {
             scales.iter().for_each(|&(id, scale)| u.row_mut(id).mapv_inplace(|number| number * scale));
             Ok(scales.len())
@@ -57,6 +60,9 @@ impl Renormalize for FactorizedEmbedding {
 impl Renormalize for DenseEmbedding<'_> {
     fn renormalize(&mut self, ids: &[TokenId], max_norm: f64) -> Result<usize> {
         let scales = scales(self, ids, max_norm)?;
+        if scales.is_empty() {
+            return Ok(0);
+        }
         self.update(|mut table| {
             scales.iter().for_each(|&(id, scale)| table.row_mut(id).mapv_inplace(|number| number * scale));
             Ok(scales.len())

@@ -77,7 +77,8 @@ pub enum Optimizer {
     ///
     /// Lazy rows are those of `torch.optim.SparseAdam`: t counts the steps of the whole matrix, and the moments of a row decay
     /// in those steps only that touch it. As there, ε is added to √v before it is corrected (the form that ends §2 of the
-    /// paper): p ← p − η·√(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε).
+    /// paper): p ← p − η·√(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε). A gradient of all rows is no lazy one; one of all rows but that of
+    /// the padding is.
     Adam {
         /// β₁ and β₂
         betas: [f64; 2],
@@ -174,7 +175,7 @@ fn check_adam([beta1, beta2]: [f64; 2], epsilon: f64) -> Result<()> {
 }
 
 fn check_share(name: &'static str, value: f64) -> Result<()> {
-    check(name, value, (0.0..1.0).contains(&value), "a number from 0 to below 1")
+    check(name, value, value >= 0.0 && (value as f32) < 1.0, "a number from 0 to below 1")
 }
 
 fn check_epsilon(value: f64) -> Result<()> {

@@ -4,7 +4,7 @@ use factorized_embedding::{
     DenseEmbedding, Embedding, Error, Isa, Shape, TokenId,
     train::{Backward, Trainable},
 };
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Axis, array};
 
 use crate::{
     check::{LARGE_SHAPE, SMALL_SHAPES, layer},
@@ -283,6 +283,14 @@ fn bad_input_is_refused() {
     hidden[[2, 0]] = f32::NAN;
     refused(&hidden, &[0; 3], "hidden [n, dim] holds NaN at [2, 0]: only finite numbers can be used");
     refused(&Array2::from_elem((1, 5), f32::MAX), &[0], "the cross-entropy is beyond the range of f32");
+    // The logit of the second row, −∞ or ∞ − ∞, is that of no target.
+    for isa in Isa::supported() {
+        let dense = DenseEmbedding::new(array![[0.0, 0.0], [-10.0, 10.0]]).expect("finite").with_isa(isa);
+        let hidden = array![[1e38, 1e38]];
+        let error =
+            Backward::new(&dense).cross_entropy_loss(hidden.view(), &[0], None).expect_err("a logit beyond the range");
+        assert_eq!(error.to_string(), "the cross-entropy is beyond the range of f32", "{isa}");
+    }
     let whole = hidden.index_axis(Axis(0), 0).to_owned().insert_axis(Axis(0));
     assert!(Backward::new(&layer).cross_entropy_loss(whole.view(), &[0], None).is_ok());
 }

@@ -120,6 +120,11 @@ fn states_that_cannot_be_are_refused() {
     let unknown = |name| format!("{no_state} the tensor {name:?} is of no array that has made steps by this rule");
     refused(state(|_, tensors| tensors.push(("x.sum".to_owned(), ArrayD::zeros(vec![])))), &unknown("x.sum"));
     refused(state(|steps, _| steps.clear()), &unknown("array.first_moment"));
+    let twice = format!(r#"{no_state} the tensor "array.first_moment" is there twice"#);
+    refused(state(|_, tensors| tensors.push(tensors[0].clone())), &twice);
+    let steps_twice = format!(r#"{no_state} the steps of "sgd" are there twice"#);
+    let steps = [("sgd".to_owned(), 1), ("sgd".to_owned(), 2)];
+    refused(OptimizerState::from_tensors(Optimizer::sgd(), steps, []), &steps_twice);
     let negative = format!(r#"{no_state} "array.second_moment" holds -1, which is no sum or mean of squares"#);
     refused(state(|_, tensors| tensors[1].1[1] = -1.0), &negative);
     assert!(state(|_, tensors| tensors[0].1[1] = -1.0).is_ok(), "means are of either sign");

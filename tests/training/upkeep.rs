@@ -51,13 +51,12 @@ fn assert_orthonormal(what: &str, rows: ArrayView2<'_, f64>) {
 
 #[track_caller]
 fn check_orthonormalized(before: &Factors) {
-    let mut layer = FactorizedEmbedding::new(before.clone()).with_padding_id(0).expect("an id of the vocabulary");
+    let mut layer = FactorizedEmbedding::new(before.clone());
     let singular_values = optimizer(MOMENTUM).orthonormalize(&mut layer).expect("finite factors");
     let after = layer.factors();
     let what = format!("{before:?}");
     assert_eq!(after.shape(), before.shape());
     assert_eq!((after.diagonal().is_some(), after.bias()), (before.diagonal().is_some(), before.bias()));
-    assert_eq!(layer.padding_id(), Some(0));
     assert_same_table(&what, after, before, singular_values[0]);
     assert_orthonormal(&what, widened(after.v()).view());
     for direction in after.v().rows() {
@@ -79,7 +78,7 @@ fn check_orthonormalized(before: &Factors) {
     let expected = svd.spectrum.singular_values().slice_move(s![..before.rank()]);
     assert!((&singular_values - &expected).iter().all(|difference| difference.abs() <= rounding), "{what}");
 
-    let fresh = FactorizedEmbedding::new(after.clone()).with_padding_id(0).expect("an id of the vocabulary");
+    let fresh = FactorizedEmbedding::new(after.clone());
     let ids = [0, before.vocab_size() as TokenId - 1];
     let look_up = |layer: &FactorizedEmbedding| layer.lookup(&ids).expect("ids of the vocabulary");
     assert_same_bits(&what, look_up(&layer).view(), look_up(&fresh).view());
@@ -252,6 +251,14 @@ fn growing_changes_nothing_yet() {
             }
         }
 
+        if let Optimizer::Adam { .. } | Optimizer::AdamW { .. } = rule {
+            assert!(optimizer.state().steps().all(|(part, _)| part == "bias"), "nothing of U, D and V is remembered");
+            optimizer.step(&mut layer, &factor_gradients(grown, Some(vec![3, 9]), 3), 0.1).expect("shapes that fit");
+            let u = layer.factors().u();
+            let longest = u.slice(s![.., 3..]).iter().fold(0.0_f32, |longest, number| longest.max(number.abs()));
+            assert!(longest > 0.0 && longest < 0.1001, "no first step of Adam is longer than the rate: {longest}");
+            continue;
+        }
         // What was remembered is still there, beside what a first step begins with.
         let begins = match rule {
             Optimizer::Adagrad { initial_accumulator, .. } | Optimizer::RowwiseAdagrad { initial_accumulator, .. } => {
@@ -302,4 +309,38 @@ fn ranks_and_layers_that_do_not_fit_are_refused() {
     let error = crate::upkeep::optimizer(MOMENTUM).orthonormalize(&mut large).expect_err("2e60");
     assert!(matches!(error, Error::NonFinite { .. }), "{error}");
     assert_eq!(large.factors().u(), array![[1e30], [1e30]]);
+}
+
+#[test]
+fn the_padding_row_does_not_choose_directions() {
+    let factors = Factors::new(array![[100.0, 0.0], [0.0, 1.0], [0.0, 2.0]], array![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]);
+    let mut layer = FactorizedEmbedding::new(factors.expect("shapes that multiply")).with_padding_id(0).expect("a row");
+    let before = layer.lookup(&[0, 1, 2]).expect("ids of the vocabulary");
+    let singular_values = optimizer(Optimizer::sgd()).shrink_rank(&mut layer, 1).expect("a rank below");
+    assert!((singular_values[0] - 5.0_f64.sqrt()).abs() < 1e-6 && singular_values[1] == 0.0, "{singular_values}");
+    let after = layer.lookup(&[0, 1, 2]).expect("ids of the vocabulary");
+    assert!((&after - &before).iter().all(|difference| difference.abs() < 1e-6), "{after}");
+    assert_eq!(layer.padding_id(), Some(0));
+}
+
+#[test]
+fn a_grown_vocabulary_is_trained_on() {
+    let (shape, grown) = (Shape { vocab_size: 20, rank: 3, dim: 8 }, Shape { vocab_size: 22, rank: 3, dim: 8 });
+    for rule in rules() {
+        let (mut layer, mut optimizer) = (layer(shape, 5), optimizer(rule));
+        optimizer.step(&mut layer, &factor_gradients(shape, Some(vec![3, 7]), 2), 0.1).expect("shapes that fit");
+        layer.append_rows(random::normal((2, 8), 3).view()).expect("rows of the dim");
+        let of_new = factor_gradients(grown, Some(vec![3, 21]), 3);
+        let before = optimizer.state().clone();
+        optimizer.grow_vocabulary(22).expect("more rows");
+        for ((name, old), (_, new)) in before.tensors().zip(optimizer.state().tensors()) {
+            let range = |axis: ndarray::AxisDescription| (..old.shape()[axis.axis.index()]).into();
+            assert_eq!(new.slice_each_axis(range), old, "{name} of {rule:?}");
+        }
+        optimizer.step(&mut layer, &of_new, 0.1).expect("rows that are there");
+        let state = optimizer.state().clone();
+        let refused = optimizer.grow_vocabulary(21).is_err();
+        assert_eq!(refused, state.tensors().any(|(name, _)| name.starts_with("u.")), "{rule:?}");
+        assert_eq!(optimizer.state(), &state);
+    }
 }

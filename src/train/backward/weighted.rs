@@ -34,6 +34,7 @@ pub(super) fn check_soft_lookup(
 ) -> Result<()> {
     check::columns("weights [n, vocab_size]", weights, table.vocab_size())?;
     check::shape("grad_out [n, dim]", &grad_out, (weights.nrows(), table.dim()))?;
+    check::finite("weights [n, vocab_size]", &weights)?;
     check::finite("grad_out [n, dim]", &grad_out)
 }
 
@@ -46,6 +47,7 @@ pub(super) fn check_logits(
 ) -> Result<()> {
     check::columns("hidden [n, dim]", hidden, table.dim())?;
     check::shape("grad_logits [n, vocab_size]", &grad_logits, (hidden.nrows(), table.vocab_size()))?;
+    check::finite("hidden [n, dim]", &hidden)?;
     check::finite("grad_logits [n, vocab_size]", &grad_logits)
 }
 

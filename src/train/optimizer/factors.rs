@@ -104,6 +104,15 @@ impl FactorOptimizer {
         &mut self.state
     }
 
+    /// Makes room for new tokens, whose ids come after all others: to be called when the layer has got
+    /// [more rows](FactorizedEmbedding::append_rows). What is remembered of the new rows is that of rows that no step has touched.
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`](crate::Error::ShapeMismatch) for fewer rows than are remembered; nothing is changed then.
+    pub fn grow_vocabulary(&mut self, vocab_size: usize) -> Result<()> {
+        self.state.grow_rows(&U, vocab_size)
+    }
+
     /// Changes the parts of the layer that have a gradient.
     ///
     /// The layer packs diag(D) · V anew, once, if a gradient of D, V or b is given, and drops its
@@ -115,7 +124,8 @@ impl FactorOptimizer {
     ///
     /// # Errors
     /// [`NotTrainable`](Error::NotTrainable) for a gradient of a U that is narrow (the other parts can be trained while it is
-    /// frozen), [`ShapeMismatch`](Error::ShapeMismatch) also for a gradient of a part that the layer does not have, and of what is remembered of another layer,
+    /// frozen), [`ShapeMismatch`](Error::ShapeMismatch) also for a gradient of a part that the layer does not have, and for what is
+    /// remembered of another layer,
     /// [`IdOutOfRange`](Error::IdOutOfRange), [`InvalidSetting`](Error::InvalidSetting) for a learning rate that is negative or
     /// not finite, [`NonFinite`](Error::NonFinite), [`Overflow`](Error::Overflow) for a step that leaves the range of `f32`.
     /// Nothing is changed then, neither of the layer nor of what is remembered.

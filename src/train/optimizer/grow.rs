@@ -10,7 +10,9 @@ use crate::{Error, FactorizedEmbedding, Factors, Result, Shape, linalg};
 impl FactorOptimizer {
     /// Gives the factors more directions, and leaves the table what it is: the new columns of U are zero. The new rows of V are
     /// random, orthogonal to each other and to the old ones, and as long as those on average (the root of the mean square); so
-    /// are the new entries of D as large. What is remembered of the new numbers is what a first step begins with; the rest stays.
+    /// are the new entries of D as large. What is remembered of the new numbers is what a first step begins with; the rest stays, but for
+    /// Adam and `AdamW`: beside moments of many steps, those of new numbers would make for steps out of all proportion, and they begin
+    /// anew with U, D and V.
     ///
     /// Takes time for all rows of U, and memory for another U and what is remembered of it.
     ///
@@ -64,17 +66,17 @@ impl FactorOptimizer {
         if let Some(bias) = factors.bias() {
             grown = grown.with_bias(bias.to_owned())?;
         }
-        self.resize(grown.shape());
+        let Shape { vocab_size, rank, dim } = grown.shape();
+        let state = self.state_mut();
+        if state.corrects_bias() {
+            [&U, &DIAGONAL, &V].into_iter().for_each(|part| state.forget(part));
+        } else {
+            state.resize(&U, &[vocab_size, rank]);
+            state.resize(&DIAGONAL, &[rank]);
+            state.resize(&V, &[rank, dim]);
+        }
         layer.replace_factors(grown);
         Ok(())
-    }
-
-    /// What is remembered of factors of these sizes.
-    pub(super) fn resize(&mut self, Shape { vocab_size, rank, dim }: Shape) {
-        let state = self.state_mut();
-        state.resize(&U, &[vocab_size, rank]);
-        state.resize(&DIAGONAL, &[rank]);
-        state.resize(&V, &[rank, dim]);
     }
 }
 

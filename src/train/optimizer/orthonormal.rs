@@ -11,6 +11,8 @@
 //!
 //! O is never made: O·P·Σ = U·L·W, so that U needs one small product a row.
 
+use std::ops::Range;
+
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 
 use super::{
@@ -18,7 +20,7 @@ use super::{
     part::Part,
 };
 use crate::{
-    Error, FactorizedEmbedding, Factors, Result, Shape,
+    Embedding, Error, FactorizedEmbedding, Factors, Result, Shape, TokenId,
     decompose::parallel::map_in_order,
     kernel,
     linalg::{self, RightSvd},
@@ -47,7 +49,8 @@ struct Directions {
 
 impl FactorOptimizer {
     /// Makes the factors anew, so that the rows of V are orthonormal, the largest entry of each positive, and D holds the
-    /// singular values of U·D·V, which are returned. The table stays what it is, to rounding.
+    /// singular values of U·D·V, which are returned. The table stays what it is, to rounding. A padding row, which is never read,
+    /// counts for nothing.
     ///
     /// The columns of U are orthonormal then, too; its numbers are about 1/√`vocab_size`, which a rule like Adam, whose steps are
     /// as long as the learning rate, has to be told. Factors without a diagonal stay without one: U takes up the singular values.
@@ -59,7 +62,7 @@ impl FactorOptimizer {
     /// their old squares, and first moments of Adam beside second ones that begin anew would make for steps out of all
     /// proportion: Adagrad, row-wise Adagrad, Adam and `AdamW` begin anew with U, D and V.
     ///
-    /// Takes time for all rows of U, and memory for another U.
+    /// Takes time for all rows of U, and memory for another U and its momentum.
     ///
     /// # Errors
     /// [`NotTrainable`](Error::NotTrainable) for a layer whose U is narrow, [`ShapeMismatch`](Error::ShapeMismatch) for what is
@@ -109,7 +112,7 @@ impl FactorOptimizer {
     fn rotate(&mut self, layer: &mut FactorizedEmbedding, rank: usize) -> Result<Array1<f64>> {
         self.check_shapes(layer)?;
         let factors = layer.factors();
-        let directions = Directions::new(factors)?;
+        let directions = Directions::new(factors, layer.padding_id())?;
         let kept = s![.., ..rank];
         let u = product(factors.u().view(), directions.to_u.slice(kept));
         let v = directions.v.slice(s![..rank, ..]).mapv(narrow);
@@ -146,7 +149,7 @@ impl FactorOptimizer {
 
     /// Nothing is remembered of a layer of other sizes, and this one can be trained.
     pub(super) fn check_shapes(&self, layer: &mut FactorizedEmbedding) -> Result<()> {
-        layer.update_rows(|_| Ok(()))?;
+        layer.check_trainable()?;
         let Shape { vocab_size, rank, dim } = layer.factors().shape();
         self.state().check_shape(&U, &[vocab_size, rank])?;
         self.state().check_shape(&DIAGONAL, &[rank])?;
@@ -155,11 +158,11 @@ impl FactorOptimizer {
 }
 
 impl Directions {
-    fn new(factors: &Factors) -> Result<Self> {
+    fn new(factors: &Factors, padding_id: Option<TokenId>) -> Result<Self> {
         let projection = factors.projection().mapv(f64::from);
         let q = linalg::orthonormal_columns(projection.t());
         let l = linalg::product(projection.view(), q.view());
-        let r = triangular_factor(factors.u().view())?;
+        let r = triangular_factor(factors.u().view(), padding_id)?;
         let RightSvd { mut singular_values, v: mut rotation } =
             linalg::right_svd(linalg::product(r.view(), l.view()).view())?;
         let mut v = linalg::product(rotation.view(), q.t());
@@ -197,11 +200,17 @@ impl Directions {
 }
 
 /// The triangular factor R \[columns × columns\] of a matrix of at least as many rows: of blocks of rows, and of their factors
-/// in order.
-fn triangular_factor(matrix: ArrayView2<'_, f32>) -> Result<Array2<f64>> {
+/// in order. The padding row counts as zeros.
+fn triangular_factor(matrix: ArrayView2<'_, f32>, padding_id: Option<TokenId>) -> Result<Array2<f64>> {
     let mut triangular = Array2::zeros((0, matrix.ncols()));
     let block = BLOCK_ROWS.max(ASPECT * matrix.ncols());
-    let factor = |rows| linalg::triangular_factor(matrix.slice(s![rows, ..]).mapv(f64::from).view());
+    let factor = |rows: Range<usize>| {
+        let mut wide = matrix.slice(s![rows.clone(), ..]).mapv(f64::from);
+        if let Some(id) = padding_id.map(|id| id as usize).filter(|id| rows.contains(id)) {
+            wide.row_mut(id - rows.start).fill(0.0);
+        }
+        linalg::triangular_factor(wide.view())
+    };
     map_in_order(matrix.nrows(), block, 1, factor, |factor: Array2<f64>| {
         triangular = linalg::triangular_factor(concatenate![Axis(0), triangular, factor].view());
         Ok(())

@@ -1,6 +1,5 @@
 //! What an optimizer remembers.
 
-#[cfg(feature = "decompose")]
 mod changed;
 
 use std::{collections::BTreeMap, fmt};
@@ -120,21 +119,30 @@ impl OptimizerState {
         tensors: impl IntoIterator<Item = (String, ArrayD<f32>)>,
     ) -> Result<Self> {
         let Self { rule, mut parts } = Self::new(rule)?;
-        let mut tensors: BTreeMap<_, _> = tensors.into_iter().collect();
+        let mut named = BTreeMap::new();
+        for (name, numbers) in tensors {
+            if named.contains_key(&name) {
+                return Err(invalid(format!("the tensor {name:?} is there twice")));
+            }
+            named.insert(name, numbers);
+        }
         for (part, steps) in steps {
             if steps == 0 {
                 return Err(invalid(format!("{part:?} has made no steps")));
             }
             let take = |slot: Slot| {
                 let name = format!("{part}.{}", slot.name);
-                let numbers = tensors.remove(&name).ok_or_else(|| invalid(format!("there is no tensor {name:?}")))?;
+                let numbers = named.remove(&name).ok_or_else(|| invalid(format!("there is no tensor {name:?}")))?;
                 slot.check(&name, &numbers)?;
                 Ok(if numbers.is_standard_layout() { numbers } else { numbers.as_standard_layout().into_owned() })
             };
             let slots = rule.slots().into_iter().map(take).collect::<Result<_>>()?;
+            if parts.contains_key(&part) {
+                return Err(invalid(format!("the steps of {part:?} are there twice")));
+            }
             parts.insert(part, PartState { steps, slots });
         }
-        match tensors.keys().next() {
+        match named.keys().next() {
             None => Ok(Self { rule, parts }),
             Some(name) => Err(invalid(format!("the tensor {name:?} is of no array that has made steps by this rule"))),
         }

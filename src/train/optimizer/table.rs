@@ -64,6 +64,15 @@ impl TableOptimizer {
         &self.state
     }
 
+    /// Makes room for new tokens, whose ids come after all others: to be called when the layer has got
+    /// more rows. What is remembered of the new rows is that of rows that no step has touched.
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`](crate::Error::ShapeMismatch) for fewer rows than are remembered; nothing is changed then.
+    pub fn grow_vocabulary(&mut self, vocab_size: usize) -> Result<()> {
+        self.state.grow_rows(&TABLE, vocab_size)
+    }
+
     /// Changes the rows of the table that have a gradient.
     ///
     /// # Shapes

@@ -1,9 +1,13 @@
-//! What is remembered of factors that are made anew.
+//! What is remembered of factors that are made anew, or grow.
 
+#[cfg(feature = "decompose")]
 use ndarray::{ArrayD, ArrayViewD};
 
 use super::OptimizerState;
-use crate::train::{Optimizer, optimizer::part::Part};
+#[cfg(feature = "decompose")]
+use crate::train::Optimizer;
+use crate::train::optimizer::part::Part;
+use crate::{Error, Result};
 
 impl OptimizerState {
     /// Keeps what is remembered of the part of an array that it has in common with one of another shape; the rest of that is
@@ -19,17 +23,43 @@ impl OptimizerState {
         }
     }
 
+    /// Keeps what is remembered of the rows of a matrix, and begins with more.
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`](Error::ShapeMismatch) for fewer rows.
+    pub(in crate::train::optimizer) fn grow_rows(&mut self, part: &Part, rows: usize) -> Result<()> {
+        let Some(state) = self.parts.get(part.name) else { return Ok(()) };
+        let widest = state.slots.iter().map(|slot| slot.shape().to_vec()).max_by_key(Vec::len);
+        let Some(mut shape) = widest else { return Ok(()) };
+        let actual = shape.clone();
+        shape[0] = rows;
+        if rows < actual[0] {
+            return Err(Error::ShapeMismatch { what: part.state, expected: shape, actual });
+        }
+        self.resize(part, &shape);
+        Ok(())
+    }
+
+    /// Whether steps depend on how many there were before.
+    #[cfg(feature = "decompose")]
+    pub(in crate::train::optimizer) fn corrects_bias(&self) -> bool {
+        matches!(self.rule, Optimizer::Adam { .. } | Optimizer::AdamW { .. })
+    }
+
     /// Whether squares of gradients are remembered.
+    #[cfg(feature = "decompose")]
     pub(in crate::train::optimizer) fn has_squares(&self) -> bool {
         self.rule.slots().iter().any(|slot| slot.squares)
     }
 
     /// Forgets all about a part.
+    #[cfg(feature = "decompose")]
     pub(in crate::train::optimizer) fn forget(&mut self, part: &Part) {
         self.parts.remove(part.name);
     }
 
     /// The momentum of a part, if the rule has momentum and the part has made a step.
+    #[cfg(feature = "decompose")]
     pub(in crate::train::optimizer) fn momentum(&self, part: &Part) -> Option<ArrayViewD<'_, f32>> {
         match self.rule {
             Optimizer::Sgd { .. } => self.parts.get(part.name)?.slots.first().map(|momentum| momentum.view()),
@@ -38,6 +68,7 @@ impl OptimizerState {
     }
 
     /// Another momentum in the place of the one that there is, if there is one.
+    #[cfg(feature = "decompose")]
     pub(in crate::train::optimizer) fn set_momentum(&mut self, part: &Part, momentum: ArrayD<f32>) {
         let state = self.parts.get_mut(part.name);
         if let Some(old) = state.and_then(|state| state.slots.first_mut()) {
