@@ -20,7 +20,6 @@ mod coding;
 #[allow(dead_code, reason = "each bench uses a part of it")]
 #[path = "../support/mod.rs"]
 mod support;
-mod turns;
 
 use std::{cell::OnceCell, fs, hint::black_box};
 
@@ -40,6 +39,7 @@ use support::{
     bags::{Calls, Pooled},
     ids::Ids,
     lookups::Lookups,
+    turns,
 };
 
 /// That of MiniLM.
@@ -112,7 +112,8 @@ fn entries<'a, R: FnMut()>(
     }
     // Where no filter has left one of them out.
     if let ([Some(dense), Some(factorized), Some(quantized), ..], false) = (runs.as_mut_slice(), is_test()) {
-        let [dense, factorized, quantized] = turns::best([dense, factorized, quantized]);
+        let seconds = turns::take([dense, factorized, quantized]);
+        let [dense, factorized, quantized] = seconds.map(|seconds| seconds.best);
         println!(
             "in turns: {:.1} µs, {:.2} × factorized, {:.2} × dense\n",
             1e6 * quantized,

@@ -5,6 +5,7 @@ pub(crate) mod bags;
 pub(crate) mod ids;
 pub(crate) mod lookups;
 pub(crate) mod tables;
+pub(crate) mod turns;
 pub(crate) mod variants;
 
 use std::time::Duration;

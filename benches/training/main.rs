@@ -1,4 +1,4 @@
-//! The backward pass: gradients of lookups, and of a tied head with its loss.
+//! Training: gradients of lookups, of a tied head with its loss, and whole steps.
 //!
 //! Groups, with a workload each, such as `training_lookup/vocab50257_r128_d768/zipf4096`:
 //!
@@ -10,27 +10,38 @@
 //!   these; `dense/fused` and `factorized/fused` are [`Backward::cross_entropy`], which holds a block of them at a
 //!   time.
 //!
+//! - `training_step`: lookup, gradients and update by Adam, of `dense` and `factorized/<isa>` on one thread and on two; then the
+//!   two take turns, and the ratios of their medians are printed. In `spread4096` the same ids are spread over vocabularies of
+//!   several sizes, which take turns, too.
+//!
 //! Each entry checks its answer before it is timed, against `select+dot` or `apart`.
+//!
+//! `cargo bench --bench training -- --serve FOLDER THREADS` makes a step for each line instead, and answers with its seconds:
+//! `benches/python/training.py` asks it in turns with PyTorch.
+
+#![allow(clippy::print_stdout, reason = "criterion prints no ratios")]
+
+mod reference;
+mod serve;
+mod step;
 
 #[allow(dead_code, reason = "each bench uses a part of it")]
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::{collections::BTreeMap, hint::black_box};
+use std::hint::black_box;
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use factorized_embedding::{
     Embedding, FactorizedEmbedding, Isa, Shape, TokenId,
     train::{Backward, FactorGradients, RowGradient},
 };
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2};
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 use rand_distr::{Distribution, StandardNormal};
 
-use support::{
-    ids::Ids,
-    tables::{Tables, indices},
-};
+use reference::{assert_near, select_dot};
+use support::{ids::Ids, tables::Tables};
 
 /// GPT-2's, and a table whose factors are larger than any cache.
 const LOOKUPS: [Shape; 2] =
@@ -41,11 +52,17 @@ const HEAD: Shape = Shape { vocab_size: 8_000, rank: 64, dim: 256 };
 const STATES: usize = 1024;
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(place) = arguments.iter().position(|argument| argument == "--serve") {
+        return serve::serve(&arguments[place + 1..]);
+    }
     support::run(|criterion| {
         for shape in LOOKUPS {
             lookups(criterion, &Tables::new(shape));
         }
         head(criterion, &Tables::new(HEAD));
+        step::against_dense(criterion, &Tables::new(LOOKUPS[0]));
+        step::by_vocabulary(criterion);
     });
 }
 
@@ -98,36 +115,13 @@ fn of_lookup<'a>(
     });
 }
 
-/// ∂U by id and ∂V, of a layer without diagonal and bias.
-fn select_dot(
-    tables: &Tables,
-    ids: &[TokenId],
-    grad_out: ArrayView2<'_, f32>,
-) -> (BTreeMap<TokenId, Vec<f32>>, Array2<f32>) {
-    let products = grad_out.dot(&tables.projection().t());
-    let mut u = BTreeMap::new();
-    for (&id, row) in ids.iter().zip(products.rows()) {
-        let sum = u.entry(id).or_insert_with(|| vec![0.0; row.len()]);
-        sum.iter_mut().zip(row).for_each(|(sum, number)| *sum += number);
-    }
-    (u, tables.factors().u().select(Axis(0), &indices(ids)).t().dot(&grad_out))
-}
-
 fn check_lookup(tables: &Tables, layer: &FactorizedEmbedding, ids: &[TokenId], grad_out: ArrayView2<'_, f32>) {
     let FactorGradients { u, v, .. } = Backward::new(layer).lookup(ids, grad_out).expect("shapes that fit");
-    let (expected_u, expected_v) = select_dot(tables, ids, grad_out);
+    let ((expected_ids, expected_u), expected_v) = select_dot(tables, ids, grad_out);
     let u = u.expect("a gradient of U");
-    assert_eq!(u.ids(), Some(expected_u.keys().copied().collect::<Vec<_>>().as_slice()));
-    let values = expected_u.into_values().flatten().collect();
-    let expected_u = Array2::from_shape_vec(u.values().dim(), values).expect("a row for each id");
+    assert_eq!(u.ids(), Some(expected_ids.as_slice()));
     assert_near("U", u.values(), &expected_u);
     assert_near("V", v.expect("a gradient of V").view(), &expected_v);
-}
-
-fn assert_near(what: &str, actual: ArrayView2<'_, f32>, expected: &Array2<f32>) {
-    let largest = expected.fold(0.0_f32, |max, number| max.max(number.abs()));
-    let error = (&actual - expected).fold(0.0_f32, |max, error| max.max(error.abs()));
-    assert!(error <= 1e-4 * largest, "{what}: off by {error} of {largest}");
 }
 
 fn head(criterion: &mut Criterion, tables: &Tables) {
