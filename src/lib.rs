@@ -85,6 +85,13 @@
 //! # fn main() {}
 //! ```
 //!
+//! # Training
+//!
+//! [`train::Backward`] gives the gradients of factors (and of dense tables): sparse where the table is, with sums over repeated ids
+//! before anything is multiplied. [`train::FactorOptimizer`] follows them in place, lazily for rows that a batch does not touch.
+//! Decomposed factors go straight into training, and trained ones can be made orthonormal again, or of
+//! another rank.
+//!
 //! # Which decomposition
 //!
 //! | method | for | reads the table | operations |
