@@ -114,6 +114,7 @@ def compare(example, source, arguments):
             frequencies = ["--frequencies", source.counts_file, "--smoothing", 1, *source.settings]
             for name, options in [
                 ("ours, scalar, no frequencies", ["--level", "scalar"]),
+                ("ours, trellis, no frequencies", ["--level", "trellis"]),
                 ("ours, scalar", ["--level", "scalar", *frequencies]),
                 ("ours, trellis", ["--level", "trellis", *frequencies]),
             ]:
