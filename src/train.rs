@@ -10,14 +10,18 @@ mod optimizer;
 mod row_gradient;
 mod schedule;
 mod trainable;
+mod trainable_embedding;
 mod transpose;
 
 pub use backward::Backward;
 pub use cross_entropy::CrossEntropy;
 pub use factor_gradients::FactorGradients;
+#[cfg(feature = "candle")]
+pub(crate) use gradients::clip_factor;
 pub use gradients::{Gradients, clip_global_norm};
 pub use max_norm::Renormalize;
 pub use optimizer::{ArrayOptimizer, FactorOptimizer, Momentum, Optimizer, OptimizerState, TableOptimizer};
 pub use row_gradient::RowGradient;
 pub use schedule::Schedule;
 pub use trainable::Trainable;
+pub use trainable_embedding::TrainableEmbedding;

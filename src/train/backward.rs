@@ -3,13 +3,17 @@
 mod bags;
 mod cross_entropy;
 mod dense;
+mod differentiate;
 mod factorized;
 mod head;
 mod left;
+mod operations;
 mod table;
 mod weighted;
 
 use std::{fmt, sync::OnceLock};
+
+pub(super) use differentiate::Differentiate;
 
 use super::Trainable;
 use crate::kernel::PackedProjection;
@@ -69,6 +73,12 @@ impl<'a, L> Backward<'a, L> {
     #[must_use]
     pub fn new(layer: &'a L) -> Self {
         Self { layer, trainable: Trainable::default(), scale_grad_by_freq: false, transposed: OnceLock::new() }
+    }
+
+    /// With its settings as they are given.
+    #[cfg(feature = "candle")]
+    pub(crate) fn with_settings(layer: &'a L, trainable: Trainable, scale_grad_by_freq: bool) -> Self {
+        Self { trainable, scale_grad_by_freq, ..Self::new(layer) }
     }
 
     /// Divides the gradient of each token's row by how often the id occurs in the batch, padding not counted: PyTorch's

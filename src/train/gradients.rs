@@ -84,19 +84,27 @@ pub trait Gradients {
 /// [`InvalidSetting`](Error::InvalidSetting) for a `max_norm` that is not positive, [`NonFinite`](Error::NonFinite)
 /// where a number is not finite; nothing is scaled then.
 pub fn clip_global_norm(gradients: &mut [&mut dyn Gradients], max_norm: f64) -> Result<f64> {
-    const EPSILON: f64 = 1e-6;
-    if max_norm.is_nan() || max_norm <= 0.0 {
-        return Err(Error::InvalidSetting { name: "max_norm", value: max_norm, expected: "a positive number" });
-    }
     let norm = gradients.iter().map(|part| part.squared_norm()).sum::<f64>().sqrt();
+    let factor = clip_factor(norm, max_norm)?;
     if !norm.is_finite() {
         gradients.iter().try_for_each(|part| part.check_finite())?;
     }
-    let factor = max_norm / (norm + EPSILON);
     if factor < 1.0 {
         gradients.iter_mut().for_each(|part| part.scale(factor as f32));
     }
     Ok(norm)
+}
+
+/// What gradients of this global norm are multiplied with, where it is less than 1.
+///
+/// # Errors
+/// [`InvalidSetting`](Error::InvalidSetting) for a `max_norm` that is not positive.
+pub(crate) fn clip_factor(norm: f64, max_norm: f64) -> Result<f64> {
+    const EPSILON: f64 = 1e-6;
+    if max_norm.is_nan() || max_norm <= 0.0 {
+        return Err(Error::InvalidSetting { name: "max_norm", value: max_norm, expected: "a positive number" });
+    }
+    Ok(max_norm / (norm + EPSILON))
 }
 
 impl<D: Dimension> Gradients for Array<f32, D> {

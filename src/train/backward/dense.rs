@@ -4,88 +4,91 @@ use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, s};
 
 use super::{
     Backward,
-    bags::{check_weighted, weight_gradients},
+    bags::weight_gradients,
+    differentiate::Differentiate,
+    head::{Counted, Head},
+    left::Left,
     table::TableGradient,
-    weighted::{blocks, check_logits, check_soft_lookup, columns_into, multiply, row_gradient, used_columns},
+    weighted::{add_product, blocks, columns_into, multiply, row_gradient, used_columns},
 };
-use crate::{Bags, DenseEmbedding, Embedding, Result, TokenId, train::RowGradient};
+use crate::{
+    Bags, DenseEmbedding, Embedding, Isa, Result, TokenId,
+    train::{CrossEntropy, RowGradient, transpose::transpose_into},
+};
 
-impl Backward<'_, DenseEmbedding<'_>> {
-    /// The gradient of a lookup: ∂L/∂E of the rows of `ids`, summed over repeated ids.
-    ///
-    /// # Shapes
-    /// `ids` \[n\], `grad_out` \[n, dim\] → k rows of dim numbers, for the k different ids but padding
-    ///
-    /// # Errors
-    /// [`IdOutOfRange`](crate::Error::IdOutOfRange), [`ShapeMismatch`](crate::Error::ShapeMismatch),
-    /// [`NonFinite`](crate::Error::NonFinite), [`Overflow`](crate::Error::Overflow).
-    pub fn lookup(&self, ids: &[TokenId], grad_out: ArrayView2<'_, f32>) -> Result<RowGradient> {
-        TableGradient::of_lookup(self.layer, self.layer.isa(), ids, grad_out)?
-            .into_row_gradient(self.scale_grad_by_freq)
+impl Differentiate<RowGradient> for DenseEmbedding<'_> {
+    fn isa(&self) -> Isa {
+        self.isa()
     }
 
-    /// The gradient of bags: ∂L/∂E of the rows of all ids. That of a maximum goes to the row that holds it, column by
-    /// column, to the first in the bag if there are several; the rows of the other ids are zero there.
-    ///
-    /// # Shapes
-    /// `bags` of b bags, `grad_out` \[b, dim\] → k rows of dim numbers, for the k different ids but padding
-    ///
-    /// # Errors
-    /// Those of [`lookup`](Self::lookup).
-    pub fn bag(&self, bags: &Bags<'_>, grad_out: ArrayView2<'_, f32>) -> Result<RowGradient> {
-        TableGradient::of_bag(self.layer, self.layer.isa(), bags, grad_out)?.into_row_gradient(self.scale_grad_by_freq)
-    }
-
-    /// The gradient of the weights of bags: for each id ∂L/∂out of its bag times its row, 0 for padding.
-    ///
-    /// # Shapes
-    /// `bags` of b bags and n ids, `grad_out` \[b, dim\] → \[n\]
-    ///
-    /// # Errors
-    /// [`WeightsNeedSum`](crate::Error::WeightsNeedSum), and those of [`lookup`](Self::lookup).
-    pub fn bag_weights_gradient(&self, bags: &Bags<'_>, grad_out: ArrayView2<'_, f32>) -> Result<Array1<f32>> {
-        check_weighted(self.layer, bags, grad_out)?;
-        let fill = |ids: &[TokenId], out: ArrayViewMut2<'_, f32>| self.layer.lookup_into(ids, out);
-        weight_gradients(bags, self.layer.padding_id(), fill, grad_out, None)
-    }
-
-    /// The gradient of a soft lookup; that of its weights are the [`logits`](Embedding::logits) of `grad_out`.
-    ///
-    /// # Shapes
-    /// `weights` \[n, `vocab_size`\], `grad_out` \[n, dim\] → the rows that have a weight other than 0
-    ///
-    /// # Errors
-    /// [`ShapeMismatch`](crate::Error::ShapeMismatch), [`NonFinite`](crate::Error::NonFinite).
-    pub fn soft_lookup(&self, weights: ArrayView2<'_, f32>, grad_out: ArrayView2<'_, f32>) -> Result<RowGradient> {
-        check_soft_lookup(self.layer, weights, grad_out)?;
-        self.of_product(weights, grad_out)
-    }
-
-    /// The gradient of logits; that of the hidden states is the [`soft_lookup`](Embedding::soft_lookup) of
-    /// `grad_logits`.
-    ///
-    /// # Shapes
-    /// `hidden` \[n, dim\], `grad_logits` \[n, `vocab_size`\] → the rows that have a gradient other than 0, nearly
-    /// always all of them but padding
-    ///
-    /// # Errors
-    /// [`ShapeMismatch`](crate::Error::ShapeMismatch), [`NonFinite`](crate::Error::NonFinite).
-    pub fn logits(&self, hidden: ArrayView2<'_, f32>, grad_logits: ArrayView2<'_, f32>) -> Result<RowGradient> {
-        check_logits(self.layer, hidden, grad_logits)?;
-        self.of_product(grad_logits, hidden)
+    fn of_rows(backward: &Backward<'_, Self>, table: TableGradient) -> Result<RowGradient> {
+        table.into_row_gradient(backward.scale_grad_by_freq)
     }
 
     /// weightsᵀ · vectors of the rows with a weight other than 0.
-    fn of_product(&self, weights: ArrayView2<'_, f32>, vectors: ArrayView2<'_, f32>) -> Result<RowGradient> {
-        let ids = used_columns(weights, self.layer.padding_id());
+    fn of_product(
+        backward: &Backward<'_, Self>,
+        weights: ArrayView2<'_, f32>,
+        vectors: ArrayView2<'_, f32>,
+    ) -> Result<RowGradient> {
+        let layer = backward.layer;
+        let ids = used_columns(weights, layer.padding_id());
         let (n, dim) = vectors.dim();
         let mut rows = Array2::zeros((ids.len(), dim));
         let weights = weights.as_standard_layout();
         for block in blocks(ids.len(), n) {
             let mut block_weights = Array2::zeros((block.len(), n));
             columns_into(weights.view(), &ids[block.clone()], &mut block_weights.view_mut());
-            multiply(self.layer.isa(), block_weights.view(), vectors, &mut rows.slice_mut(s![block, ..]));
+            multiply(layer.isa(), block_weights.view(), vectors, &mut rows.slice_mut(s![block, ..]));
         }
-        row_gradient(ids, rows, self.layer.vocab_size())
+        row_gradient(ids, rows, layer.vocab_size())
     }
+
+    fn of_bag_weights(
+        backward: &Backward<'_, Self>,
+        bags: &Bags<'_>,
+        grad_out: ArrayView2<'_, f32>,
+    ) -> Result<Array1<f32>> {
+        let layer = backward.layer;
+        let fill = |ids: &[TokenId], out: ArrayViewMut2<'_, f32>| layer.lookup_into(ids, out);
+        weight_gradients(bags, layer.padding_id(), fill, grad_out, None)
+    }
+
+    fn of_cross_entropy(
+        backward: &Backward<'_, Self>,
+        hidden: ArrayView2<'_, f32>,
+        targets: &[TokenId],
+        ignored: Option<TokenId>,
+    ) -> Result<CrossEntropy<RowGradient>> {
+        let layer = backward.layer;
+        let counted = Counted::new(layer, hidden, targets, ignored)?;
+        let (isa, dim) = (layer.isa(), layer.dim());
+        let head = head(layer, &counted);
+        let softmax = head.softmax()?;
+        let left = Left { rank: dim, bias: false };
+        let mut gradient = Array2::zeros((head.ids.len(), dim));
+        let mut pooled = Array2::zeros((dim, counted.hidden.nrows()));
+        head.gradients(&softmax, |block, rows, of_logits| {
+            multiply(isa, of_logits, counted.hidden.view(), &mut gradient.slice_mut(s![block, ..]));
+            add_product(isa, left.of(rows.view()).view(), of_logits, &mut pooled.view_mut());
+        })?;
+        let mut of_hidden = Array2::zeros(counted.hidden.dim());
+        transpose_into(pooled.view(), of_hidden.view_mut());
+        let gradients = row_gradient(head.ids, gradient, layer.vocab_size())?;
+        Ok(CrossEntropy { loss: softmax.loss, hidden: counted.spread(of_hidden, targets.len()), gradients })
+    }
+
+    fn loss(
+        backward: &Backward<'_, Self>,
+        hidden: ArrayView2<'_, f32>,
+        targets: &[TokenId],
+        ignored: Option<TokenId>,
+    ) -> Result<f64> {
+        let counted = Counted::new(backward.layer, hidden, targets, ignored)?;
+        Ok(head(backward.layer, &counted).softmax()?.loss)
+    }
+}
+
+fn head(layer: &DenseEmbedding<'_>, counted: &Counted) -> Head<impl Fn(&[TokenId]) -> Result<Array2<f32>>> {
+    Head::new(layer, layer.isa(), counted, (counted.hidden.view(), None), |ids| layer.lookup(ids))
 }

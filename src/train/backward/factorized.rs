@@ -4,116 +4,46 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
 
 use super::{
     Backward,
-    bags::{check_weighted, weight_gradients},
+    bags::weight_gradients,
+    cross_entropy,
+    differentiate::Differentiate,
     left::Left,
     table::{TableGradient, divide_rows},
-    weighted::{
-        add_product, blocks, check_logits, check_soft_lookup, columns_into, multiply, row_gradient, used_columns,
-    },
+    weighted::{add_product, blocks, columns_into, multiply, row_gradient, used_columns},
 };
 use crate::{
-    Bags, Embedding, FactorizedEmbedding, Result, TokenId,
+    Bags, Embedding, FactorizedEmbedding, Isa, Result, TokenId,
     kernel::{self, PackedProjection},
     rows::Numbers,
-    train::{FactorGradients, RowGradient, Trainable},
+    train::{CrossEntropy, FactorGradients, RowGradient, Trainable},
 };
 
-impl Backward<'_, FactorizedEmbedding> {
-    /// Of some of the parameters; the others are frozen.
-    #[must_use]
-    pub fn with_trainable(self, trainable: Trainable) -> Self {
-        Self { trainable, ..self }
+impl Differentiate<FactorGradients> for FactorizedEmbedding {
+    fn isa(&self) -> Isa {
+        self.isa()
     }
 
-    /// The gradients of a lookup.
-    ///
-    /// # Shapes
-    /// `ids` \[n\], `grad_out` \[n, dim\] → k rows of U for the k different ids but padding; D, V and b whole
-    ///
-    /// # Errors
-    /// [`IdOutOfRange`](crate::Error::IdOutOfRange), [`ShapeMismatch`](crate::Error::ShapeMismatch),
-    /// [`NonFinite`](crate::Error::NonFinite), [`Overflow`](crate::Error::Overflow).
-    pub fn lookup(&self, ids: &[TokenId], grad_out: ArrayView2<'_, f32>) -> Result<FactorGradients> {
-        self.chain(TableGradient::of_lookup(self.layer, self.layer.isa(), ids, grad_out)?)
+    /// The chain rule.
+    fn of_rows(backward: &Backward<'_, Self>, table: TableGradient) -> Result<FactorGradients> {
+        let TableGradient { ids, counts, rows } = table;
+        let mut u = backward.trainable.u.then(|| backward.to_rank_space(rows.view()));
+        if let Some(u) = u.as_mut().filter(|_| backward.scale_grad_by_freq) {
+            divide_rows(u, &counts);
+        }
+        let left = backward.left();
+        let shared = backward.shared(left, left.of(backward.rows(left, &ids)?.view()).view(), rows.view());
+        let u = u.map(|u| RowGradient::of_rows(ids, u)).transpose()?;
+        Ok(FactorGradients { u, ..shared })
     }
 
-    /// The gradients of bags. That of a maximum goes to the row that holds it, column by column, to the first in the
-    /// bag if there are several.
-    ///
-    /// # Shapes
-    /// `bags` of b bags, `grad_out` \[b, dim\] → k rows of U for the k different ids but padding; D, V and b whole
-    ///
-    /// # Errors
-    /// Those of [`lookup`](Self::lookup).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use factorized_embedding::{Bags, FactorizedEmbedding, Factors, Pooling, train::Backward};
-    /// use ndarray::array;
-    ///
-    /// # fn main() -> factorized_embedding::Result<()> {
-    /// let embedding = FactorizedEmbedding::new(Factors::new(array![[1.0], [2.0], [5.0]], array![[3.0, 4.0]])?);
-    /// let bags = Bags::new(&[2, 0, 2], &[0, 2], Pooling::Mean)?; // {2, 0} and {2}
-    /// let gradients = Backward::new(&embedding).bag(&bags, array![[1.0, 0.0], [0.0, 1.0]].view())?;
-    /// let u = gradients.u.expect("U is not frozen");
-    /// assert_eq!((u.ids(), u.values()), (Some(&[0, 2][..]), array![[1.5], [1.5 + 4.0]].view()));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn bag(&self, bags: &Bags<'_>, grad_out: ArrayView2<'_, f32>) -> Result<FactorGradients> {
-        self.chain(TableGradient::of_bag(self.layer, self.layer.isa(), bags, grad_out)?)
-    }
-
-    /// The gradient of the weights of bags: for each id ∂L/∂out of its bag times its row, 0 for padding. Both meet in
-    /// rank space.
-    ///
-    /// # Shapes
-    /// `bags` of b bags and n ids, `grad_out` \[b, dim\] → \[n\]
-    ///
-    /// # Errors
-    /// [`WeightsNeedSum`](crate::Error::WeightsNeedSum), and those of [`lookup`](Self::lookup).
-    pub fn bag_weights_gradient(&self, bags: &Bags<'_>, grad_out: ArrayView2<'_, f32>) -> Result<Array1<f32>> {
-        check_weighted(self.layer, bags, grad_out)?;
-        let vectors = self.to_rank_space(grad_out);
-        let bias = self.layer.factors().bias();
-        let constants = bias.map(|bias| grad_out.rows().into_iter().map(|row| row.dot(&bias)).collect::<Vec<f32>>());
-        let fill = |ids: &[TokenId], out: ArrayViewMut2<'_, f32>| self.layer.lookup_rank_into(ids, out);
-        weight_gradients(bags, self.layer.padding_id(), fill, vectors.view(), constants.as_deref())
-    }
-
-    /// The gradients of a soft lookup; those of its weights are the [`logits`](Embedding::logits) of `grad_out`.
-    ///
-    /// # Shapes
-    /// `weights` \[n, `vocab_size`\], `grad_out` \[n, dim\] → the rows of U that have a weight other than 0; D, V and b
-    /// whole
-    ///
-    /// # Errors
-    /// [`ShapeMismatch`](crate::Error::ShapeMismatch), [`NonFinite`](crate::Error::NonFinite).
-    pub fn soft_lookup(&self, weights: ArrayView2<'_, f32>, grad_out: ArrayView2<'_, f32>) -> Result<FactorGradients> {
-        check_soft_lookup(self.layer, weights, grad_out)?;
-        self.of_product(weights, grad_out)
-    }
-
-    /// The gradients of logits; those of the hidden states are the [`soft_lookup`](Embedding::soft_lookup) of
-    /// `grad_logits`.
-    ///
-    /// # Shapes
-    /// `hidden` \[n, dim\], `grad_logits` \[n, `vocab_size`\] → the rows of U that have a gradient other than 0, nearly
-    /// always all of them but padding; D, V and b whole
-    ///
-    /// # Errors
-    /// [`ShapeMismatch`](crate::Error::ShapeMismatch), [`NonFinite`](crate::Error::NonFinite).
-    pub fn logits(&self, hidden: ArrayView2<'_, f32>, grad_logits: ArrayView2<'_, f32>) -> Result<FactorGradients> {
-        check_logits(self.layer, hidden, grad_logits)?;
-        self.of_product(grad_logits, hidden)
-    }
-
-    /// Of weights \[n, `vocab_size`\] and vectors \[n, dim\] whose product with the table they are: see `weighted.rs`.
-    fn of_product(&self, weights: ArrayView2<'_, f32>, vectors: ArrayView2<'_, f32>) -> Result<FactorGradients> {
-        let (isa, n, rank) = (self.layer.isa(), vectors.nrows(), self.layer.rank());
-        let ids = used_columns(weights, self.layer.padding_id());
-        let (left, queries) = (self.left(), self.trainable.u.then(|| self.to_rank_space(vectors)));
+    fn of_product(
+        backward: &Backward<'_, Self>,
+        weights: ArrayView2<'_, f32>,
+        vectors: ArrayView2<'_, f32>,
+    ) -> Result<FactorGradients> {
+        let (isa, n, rank) = (backward.layer.isa(), vectors.nrows(), backward.layer.rank());
+        let ids = used_columns(weights, backward.layer.padding_id());
+        let (left, queries) = (backward.left(), backward.trainable.u.then(|| backward.to_rank_space(vectors)));
         let mut u = queries.as_ref().map(|_| Array2::zeros((ids.len(), rank)));
         let mut pooled = Array2::zeros((left.len(), n));
         let weights = weights.as_standard_layout();
@@ -124,24 +54,49 @@ impl Backward<'_, FactorizedEmbedding> {
             if let (Some(u), Some(queries)) = (&mut u, &queries) {
                 multiply(isa, block_weights.view(), queries.view(), &mut u.slice_mut(s![block, ..]));
             }
-            let rows = self.rows(left, ids)?;
+            let rows = backward.rows(left, ids)?;
             add_product(isa, left.of(rows.view()).view(), block_weights.view(), &mut pooled.view_mut());
         }
-        let u = u.map(|u| row_gradient(ids, u, self.layer.vocab_size())).transpose()?;
-        Ok(FactorGradients { u, ..self.shared(left, pooled.view(), vectors) })
+        let u = u.map(|u| row_gradient(ids, u, backward.layer.vocab_size())).transpose()?;
+        Ok(FactorGradients { u, ..backward.shared(left, pooled.view(), vectors) })
     }
 
-    /// The chain rule, from the rows of the table to the factors.
-    fn chain(&self, table: TableGradient) -> Result<FactorGradients> {
-        let TableGradient { ids, counts, rows } = table;
-        let mut u = self.trainable.u.then(|| self.to_rank_space(rows.view()));
-        if let Some(u) = u.as_mut().filter(|_| self.scale_grad_by_freq) {
-            divide_rows(u, &counts);
-        }
-        let left = self.left();
-        let shared = self.shared(left, left.of(self.rows(left, &ids)?.view()).view(), rows.view());
-        let u = u.map(|u| RowGradient::of_rows(ids, u)).transpose()?;
-        Ok(FactorGradients { u, ..shared })
+    fn of_bag_weights(
+        backward: &Backward<'_, Self>,
+        bags: &Bags<'_>,
+        grad_out: ArrayView2<'_, f32>,
+    ) -> Result<Array1<f32>> {
+        let vectors = backward.to_rank_space(grad_out);
+        let bias = backward.layer.factors().bias();
+        let constants = bias.map(|bias| grad_out.rows().into_iter().map(|row| row.dot(&bias)).collect::<Vec<f32>>());
+        let fill = |ids: &[TokenId], out: ArrayViewMut2<'_, f32>| backward.layer.lookup_rank_into(ids, out);
+        weight_gradients(bags, backward.layer.padding_id(), fill, vectors.view(), constants.as_deref())
+    }
+
+    fn of_cross_entropy(
+        backward: &Backward<'_, Self>,
+        hidden: ArrayView2<'_, f32>,
+        targets: &[TokenId],
+        ignored: Option<TokenId>,
+    ) -> Result<CrossEntropy<FactorGradients>> {
+        cross_entropy::with_gradients(backward, hidden, targets, ignored)
+    }
+
+    fn loss(
+        backward: &Backward<'_, Self>,
+        hidden: ArrayView2<'_, f32>,
+        targets: &[TokenId],
+        ignored: Option<TokenId>,
+    ) -> Result<f64> {
+        cross_entropy::loss(backward, hidden, targets, ignored)
+    }
+}
+
+impl Backward<'_, FactorizedEmbedding> {
+    /// Of some of the parameters; the others are frozen.
+    #[must_use]
+    pub fn with_trainable(self, trainable: Trainable) -> Self {
+        Self { trainable, ..self }
     }
 
     /// `vectors` \[n, dim\] · (diag(D) · V)ᵀ → \[n, rank\]

@@ -9,7 +9,8 @@ use crate::{
 };
 
 /// ∂L/∂E of the rows that a batch uses.
-pub(super) struct TableGradient {
+#[derive(Debug)]
+pub struct TableGradient {
     /// Ascending, each once \[k\].
     pub(super) ids: Vec<TokenId>,
     /// How often each of them occurs \[k\].
