@@ -1,5 +1,6 @@
 //! The factors of a table: what a decomposition makes, a layer reads and a file stores.
 
+mod balanced;
 mod blocks;
 mod parts_mut;
 #[cfg_attr(

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod balanced;
 mod blocks;
 mod blockwise;
 mod folding;

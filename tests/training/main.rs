@@ -8,6 +8,8 @@ mod drawn;
 mod hostile;
 mod layers;
 mod norms;
+#[cfg(feature = "decompose")]
+mod recovery;
 mod reference;
 mod refusals;
 mod rules;
