@@ -90,7 +90,7 @@
 //! [`train::Backward`] gives the gradients of factors (and of dense tables): sparse where the table is, with sums over repeated ids
 //! before anything is multiplied. [`train::FactorOptimizer`] follows them in place, lazily for rows that a batch does not touch.
 //! Decomposed factors go straight into training, and trained ones can be made orthonormal again, or of
-//! another rank.
+//! another rank. Inside a model of candle's, [`candle::AutogradEmbedding`] does all of it.
 //!
 //! # Which decomposition
 //!
@@ -143,7 +143,7 @@
 //!
 //! # Features
 //!
-//! All but `npy` are on by default; without them the layers are still whole.
+//! All but `npy` and `candle` are on by default; without them the layers are still whole.
 //!
 //! - `decompose`: all [decompositions](#which-decomposition), [`quantize::Quantizer`] and new rows for a grown vocabulary
 //!   ([`FactorizedEmbedding::append_rows`], [`FactorizedEmbedding::append_random_rows`]), through `faer`.
@@ -152,12 +152,15 @@
 //!   the rows of a tile), soft lookups up to 64 columns in rank space, and reading tables that are not row-major in memory.
 //! - `safetensors`: [`io::safetensors`], memory-mapped tables, tables read in blocks, and files of factors and of codes.
 //! - `npy`: [`io::npy`], tables in files of NumPy, read in blocks.
+//! - `candle`: [`candle`], layers as modules of candle and inside its autograd.
 // The page links to what features bring.
 #![cfg_attr(
-    not(all(feature = "decompose", feature = "npy", feature = "safetensors")),
+    not(all(feature = "candle", feature = "decompose", feature = "npy", feature = "safetensors")),
     allow(rustdoc::broken_intra_doc_links)
 )]
 
+#[cfg(feature = "candle")]
+pub mod candle;
 #[cfg(feature = "decompose")]
 mod decompose;
 mod embedding;
@@ -199,3 +202,8 @@ pub use vocabulary::Vocabulary;
 #[cfg(all(doctest, feature = "decompose", feature = "safetensors"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The code of the page about candle, compiled and run.
+#[cfg(all(doctest, feature = "candle", feature = "decompose", feature = "safetensors"))]
+#[doc = include_str!("../docs/candle.md")]
+struct CandlePage;

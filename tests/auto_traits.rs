@@ -54,6 +54,8 @@ fn every_type_can_be_sent_to_and_shared_between_threads() {
     check::<IteratorRows<std::iter::Empty<Result<Array2<f32>>>, fn() -> std::iter::Empty<Result<Array2<f32>>>>>();
     #[cfg(feature = "npy")]
     check::<factorized_embedding::io::npy::NpyRows>();
+    #[cfg(feature = "candle")]
+    check::<factorized_embedding::candle::AutogradEmbedding<FactorizedEmbedding>>();
     check::<Optimizer>();
     check::<OptimizerState>();
     check::<Pooling>();

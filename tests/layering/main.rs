@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use source::{code_of, crate_names, re_exports, words};
 
 /// Each layer may import those of the lines above it, and none of its own line.
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 13] = [
     &["error"],
     &["memory"],
     &["row_blocks", "row_weights", "rows", "vocabulary", "reconstruction"],
@@ -19,6 +19,7 @@ const LAYERS: [&[&str]; 12] = [
     &["quantize"],
     &["train"],
     &["io"],
+    &["candle"],
     &["evaluate"],
 ];
 

@@ -1,0 +1,39 @@
+//! One norm for all gradients of a model.
+
+use candle_core::{DType, Result, Var, backprop::GradStore, bail};
+
+use crate::train::{Gradients, clip_factor};
+
+/// Scales the gradients of a model's variables and of its embeddings together, so that their global norm is no more than
+/// `max_norm`: [`train::clip_global_norm`](crate::train::clip_global_norm) on both sides of the bridge. Returns the norm
+/// before. Variables without a gradient have none afterwards.
+///
+/// # Errors
+/// [`InvalidSetting`](crate::Error::InvalidSetting) for a `max_norm` that is not positive,
+/// [`NonFinite`](crate::Error::NonFinite) where a number is not finite, in candle's error; those of candle. Nothing is
+/// scaled then.
+pub fn clip_global_norm(
+    store: &mut GradStore,
+    variables: &[Var],
+    embeddings: &mut [&mut dyn Gradients],
+    max_norm: f64,
+) -> Result<f64> {
+    let mut squares = embeddings.iter().map(|gradients| gradients.squared_norm()).sum::<f64>();
+    for gradient in variables.iter().filter_map(|variable| store.get(variable)) {
+        squares += gradient.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar::<f64>()?;
+    }
+    let norm = squares.sqrt();
+    if !norm.is_finite() {
+        embeddings.iter().try_for_each(|gradients| gradients.check_finite())?;
+        bail!("the gradient of a variable is not finite");
+    }
+    let factor = clip_factor(norm, max_norm)?;
+    if factor < 1.0 {
+        let scaled = |variable: &Var| Some((variable.clone(), store.get(variable)? * factor));
+        for (variable, gradient) in variables.iter().filter_map(scaled).collect::<Vec<_>>() {
+            store.insert(&variable, gradient?);
+        }
+        embeddings.iter_mut().for_each(|gradients| gradients.scale(factor as f32));
+    }
+    Ok(norm)
+}

@@ -1,0 +1,78 @@
+//! What the bridge refuses, and that nothing has changed then.
+
+use candle_core::{DType, Device, Module, Result, Tensor, Var};
+use factorized_embedding::Embedding;
+
+use crate::plain::{DIM, bridged, factors, ids, refusal};
+
+fn infinite() -> Tensor {
+    Tensor::from_vec(vec![f32::INFINITY; DIM], DIM, &Device::Cpu).expect("a vector")
+}
+
+#[test]
+fn infinite_gradients_end_the_backward_pass() -> Result<()> {
+    let embedding = bridged(factors());
+    let loss = embedding.forward(&ids(&[3, 0], &[2]))?.broadcast_mul(&infinite())?.sum_all()?;
+    let error = refusal(loss.backward());
+    assert!(error.contains("grad_out [n, dim]"), "{error}");
+    assert!(embedding.take_gradients().is_none());
+    assert_eq!(embedding.layer().factors(), &factors());
+    Ok(())
+}
+
+#[test]
+fn outputs_of_before_a_step_have_no_gradients() -> Result<()> {
+    let embedding = bridged(factors());
+    let (first, second) = (embedding.forward(&ids(&[3], &[1]))?, embedding.forward(&ids(&[4], &[1]))?);
+    first.sum_all()?.backward()?;
+    embedding.step(&embedding.take_gradients().expect("gradients"), 0.1)?;
+    let error = refusal(second.sum_all()?.backward());
+    assert_eq!(error, "the embedding was changed between the forward and the backward pass");
+    let hidden = Var::zeros((1, DIM), DType::F32, &Device::Cpu)?;
+    let loss = embedding.cross_entropy(&hidden, &ids(&[4], &[1]), None)?;
+    embedding.update(|_, _| Ok::<_, candle_core::Error>(()))?;
+    assert!(loss.backward().is_err(), "gradients of a head of before a step");
+    assert!(embedding.take_gradients().is_none());
+    Ok(())
+}
+
+#[test]
+fn a_cross_entropy_has_one_backward_pass() -> Result<()> {
+    let embedding = bridged(factors());
+    let loss = embedding.cross_entropy(&embedding.forward(&ids(&[3], &[1]))?, &ids(&[4], &[1]), None)?;
+    loss.backward()?;
+    let error = refusal(loss.backward());
+    assert_eq!(error, "the backward pass of a cross-entropy was made already: its gradients are gone");
+    Ok(())
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_refused() -> Result<()> {
+    let embedding = bridged(factors());
+    let hidden = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu);
+    assert_eq!(
+        refusal(embedding.logits(&hidden(&[2, DIM - 1])?)),
+        "hidden states have shape [2, 4], expected a last dimension of 5"
+    );
+    assert_eq!(
+        refusal(embedding.cross_entropy(&hidden(&[2, DIM])?, &ids(&[1, 2, 3], &[3]), None)),
+        "hidden states have shape [2, 5], expected [3, 5] as of the targets"
+    );
+    assert!(embedding.bag(&ids(&[1], &[1]), factorized_embedding::Pooling::Sum).is_err(), "ids of one dimension");
+    assert!(refusal(embedding.forward(&ids(&[11], &[1]))).starts_with("id 11 at position 0 is out of range"));
+    let error = embedding.cross_entropy(&hidden(&[1, DIM])?, &ids(&[11], &[1]), None);
+    assert!(refusal(error).starts_with("id 11 at position 0 is out of range"));
+    Ok(())
+}
+
+#[test]
+fn a_step_that_is_refused_changes_nothing() -> Result<()> {
+    let embedding = bridged(factors());
+    embedding.forward(&ids(&[3], &[1]))?.sum_all()?.backward()?;
+    let gradients = embedding.take_gradients().expect("gradients");
+    let error = refusal(embedding.step(&gradients, f64::NAN));
+    assert_eq!(error, "learning_rate is NaN, expected a finite f32 that is not negative");
+    assert_eq!(embedding.layer().factors(), &factors());
+    assert_eq!(embedding.layer().vocab_size(), 11);
+    Ok(())
+}
