@@ -3,7 +3,10 @@
 use factorized_embedding::train::{ArrayOptimizer, Optimizer};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
-use crate::{books::BOOKS, support::Result, table::DIM};
+use crate::{
+    support::{Result, books::BOOKS},
+    table::DIM,
+};
 
 /// Logits = means · weight + bias.
 #[derive(Debug)]

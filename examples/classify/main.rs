@@ -3,7 +3,6 @@
 //!
 //! `cargo run --release --example classify`
 
-mod books;
 mod classifier;
 mod model;
 mod report;
@@ -12,6 +11,7 @@ mod sentences;
 mod support;
 mod table;
 mod training;
+mod words;
 
 use std::{
     io::{self, Write},

@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use crate::{
-    books::BOOKS,
     sentences::{Labelled, Sentences},
     support::{
         Result,
+        books::BOOKS,
         text::{Align, grouped, write_table},
     },
     table::DIM,

@@ -6,16 +6,20 @@ use factorized_embedding::{TokenId, Vocabulary};
 use rand::{Rng, seq::SliceRandom};
 
 use crate::{
-    books::{BOOKS, Book},
-    support::Result,
+    support::{
+        Result,
+        books::{BOOKS, Book, is_validation},
+    },
+    words::sentences,
 };
 
 /// How often a word has to occur in the text that is trained with.
 const MIN_COUNT: usize = 2;
 /// Stands for all other words.
 const UNKNOWN: &str = "<unknown>";
-/// One chapter in so many is for validation.
-const VALIDATION: usize = 10;
+
+/// The sentences of a chapter, each as its words in lower case.
+type Chapter = Vec<Vec<String>>;
 
 #[derive(Debug)]
 pub(crate) struct Sentences {
@@ -45,8 +49,7 @@ pub(crate) struct Batch {
 
 impl Sentences {
     pub(crate) fn load() -> Result<Self> {
-        let books = BOOKS.iter().map(Book::chapters).collect::<Result<Vec<_>>>()?;
-        let is_validation = |chapter: usize| chapter % VALIDATION == VALIDATION - 1;
+        let books = BOOKS.iter().map(chapters).collect::<Result<Vec<_>>>()?;
         let part = |validation: bool| {
             let books = books.iter().enumerate();
             books.flat_map(move |(label, chapters)| {
@@ -60,6 +63,11 @@ impl Sentences {
         let validation = Labelled::new(part(true), &vocabulary);
         Ok(Self { vocabulary, training, validation })
     }
+}
+
+fn chapters(book: &Book) -> Result<Vec<Chapter>> {
+    let sentences = |paragraphs: &Vec<String>| paragraphs.iter().flat_map(|text| sentences(text)).collect();
+    Ok(book.chapters()?.iter().map(sentences).collect())
 }
 
 /// Words by how often they occur, most frequent first, behind the one that stands for all that are not among them.

@@ -1,6 +1,7 @@
 //! What the examples with a command line share.
 #![allow(dead_code, reason = "every example uses its own part of this module")]
 
+pub(crate) mod books;
 pub(crate) mod frequencies;
 pub(crate) mod memory;
 pub(crate) mod outputs;

@@ -1,0 +1,68 @@
+//! Next-token prediction: a small transformer whose token table is dense or factorized, on three novels.
+//!
+//! `cargo run --release --features candle,tokenizers --example language_model`
+//!
+//! Every model sees the same batches, in turns, from the same seed. Attention, linear layers, normalisation and autograd are
+//! candle's; lookups, the tied head with its loss, their gradients and the optimizer of the table are this crate's.
+//!
+//! With `RAYON_NUM_THREADS=1` as many models as there are processors train side by side, which is quicker in all.
+
+mod arguments;
+mod batches;
+mod block;
+mod figure;
+mod learner;
+mod model;
+mod plan;
+mod recovery;
+mod report;
+#[path = "../support/mod.rs"]
+mod support;
+mod tables;
+mod text;
+mod training;
+mod trigram;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::Parser;
+
+use arguments::Arguments;
+use plan::Plan;
+use report::Outcome;
+use support::{Result, exit_code, outputs, plot, progress};
+use tables::Kind;
+use text::Text;
+use trigram::Trigram;
+
+fn main() -> ExitCode {
+    exit_code(run(&Arguments::parse(), &mut io::stdout().lock()))
+}
+
+fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
+    outputs::check([].iter(), arguments.plot.iter())?;
+    arguments.plot.as_deref().map_or(Ok(()), plot::check)?;
+    let text = Text::load()?;
+    let plan = Plan::new(arguments);
+    let trigram = Trigram::new(&text.training);
+    let trigram = trigram.perplexity(&text.validation, batches::num_predicted(&text.validation));
+    report::write_introduction(&text, &plan, trigram, out)?;
+    let bar = progress::rounds(plan.seeds.len() * plan.steps(&text));
+    let mut outcomes = Vec::new();
+    for &seed in &plan.seeds {
+        bar.set_message(format!("seed {seed}"));
+        let mut learners = Kind::ALL.iter().map(|kind| kind.learner(&plan, seed)).collect::<Result<Vec<_>>>()?;
+        let courses = training::train(&mut learners, &text, &plan, seed, &bar)?;
+        let recovery = recovery::recover(&*learners[0], &text, &plan, seed)?;
+        outcomes.push(Outcome { learners, courses, recovery });
+    }
+    bar.finish_and_clear();
+    report::write_outcomes(&outcomes, out)?;
+    if let Some(path) = &arguments.plot {
+        plot::save(&figure::LossCurves { courses: &outcomes[0].courses, trigram: trigram.ln() }, path)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! The tables that are compared.
+
+use std::fmt;
+
+use factorized_embedding::{DenseEmbedding, FactorizedEmbedding, Shape};
+use ndarray::Array2;
+use rand::{SeedableRng, rngs::ChaCha8Rng};
+use rand_distr::{Distribution, Normal};
+
+use crate::{
+    learner::{Learn, Learner},
+    plan::{DIM, Plan, STD},
+    support::Result,
+    text::VOCAB_SIZE,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Kind {
+    Dense,
+    /// Of this rank.
+    Factorized(usize),
+}
+
+impl Kind {
+    /// The dense table first.
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Dense, Self::Factorized(DIM / 8), Self::Factorized(DIM / 4), Self::Factorized(DIM / 2)];
+
+    /// A model around a table of random numbers, of the same standard deviation whatever its kind.
+    pub(crate) fn learner(self, plan: &Plan, seed: u64) -> Result<Box<dyn Learn>> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        Ok(match self {
+            Self::Dense => {
+                let entries = Normal::new(0.0, STD as f32)?;
+                let table = Array2::from_shape_simple_fn((VOCAB_SIZE, DIM), || entries.sample(&mut rng));
+                Box::new(Learner::new(DenseEmbedding::new(table)?, plan, seed)?)
+            }
+            Self::Factorized(rank) => {
+                let shape = Shape { vocab_size: VOCAB_SIZE, rank, dim: DIM };
+                Box::new(Learner::new(FactorizedEmbedding::random(shape, STD as f32, &mut rng)?, plan, seed)?)
+            }
+        })
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dense => f.pad("dense"),
+            Self::Factorized(rank) => f.pad(&format!("factorized, rank {rank}")),
+        }
+    }
+}
