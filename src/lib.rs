@@ -143,7 +143,7 @@
 //!
 //! # Features
 //!
-//! All but `gzip` and `npy` are on by default; without them the layers are still whole.
+//! All but `gzip`, `npy` and `serde` are on by default; without them the layers are still whole.
 //!
 //! - `decompose`: all [decompositions](#which-decomposition), [`quantize::Quantizer`] and new rows for a grown vocabulary
 //!   ([`FactorizedEmbedding::append_rows`], [`FactorizedEmbedding::append_random_rows`]), through `faer`.
@@ -154,6 +154,10 @@
 //! - `word-vectors`: [`io::word_vectors`], files of GloVe, word2vec and fastText; [`io::vocabulary`], files of words.
 //! - `gzip`: the same files, compressed by gzip; brings `word-vectors`.
 //! - `npy`: [`io::npy`], tables in files of NumPy, whole or in blocks.
+//! - `serde`: choices and settings ([`Rank`], [`Shape`], [`RowWeights`], [`train::Optimizer`], [`train::Schedule`],
+//!   [`quantize::Quantizer`] and others) are `Serialize` and `Deserialize`, reports ([`evaluate::Comparison`],
+//!   [`quantize::QuantizationReport`], [`Spectrum`], [`ProjectionErrors`]) are `Serialize`. What a constructor refuses is refused when
+//!   it is read, as are names of fields that nobody knows; what is checked where it is used still is.
 // The page links to what features bring.
 #![cfg_attr(
     not(all(feature = "decompose", feature = "npy", feature = "safetensors", feature = "word-vectors")),

@@ -25,6 +25,8 @@ pub struct Vocabulary {
 
 /// What becomes of a word that a vocabulary does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
 pub enum OutOfVocabulary {
     /// It is an error.
     Refuse,

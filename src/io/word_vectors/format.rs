@@ -7,13 +7,17 @@ use crate::{Error, Result, io::byte_stream::ByteStream};
 
 /// The format of a file of words and vectors: see [`io::word_vectors`](super).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
 #[non_exhaustive]
 pub enum WordVectorFormat {
     /// Lines of a word and its numbers.
     GloveText,
     /// A header, then lines of a word and its numbers. It is the format of fastText's `.vec` files, too.
+    #[cfg_attr(feature = "serde", serde(rename = "word2vec_text"))]
     Word2VecText,
     /// A header, then words in text and numbers in binary.
+    #[cfg_attr(feature = "serde", serde(rename = "word2vec_binary"))]
     Word2VecBinary,
 }
 

@@ -7,6 +7,8 @@ use crate::{Error, Result, embedding::check, io::byte_stream::ByteStream};
 
 /// What becomes of a word that stands in a file more than once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
 #[non_exhaustive]
 pub enum DuplicateWords {
     /// The file is refused, with the line of the word.
@@ -37,10 +39,12 @@ pub enum DuplicateWords {
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct WordVectorReader {
     format: WordVectorFormat,
     max_rows: Option<usize>,
     dim: Option<usize>,
+    #[cfg_attr(feature = "serde", serde(default))]
     duplicates: DuplicateWords,
 }
 
