@@ -1,5 +1,6 @@
 //! What every embedding layer can do.
 
+mod analogy;
 mod bags;
 pub(crate) mod check;
 mod ids;
@@ -190,6 +191,38 @@ pub trait Embedding: fmt::Debug + Send + Sync {
     /// # }
     /// ```
     fn nearest(&self, queries: ArrayView2<'_, f32>, k: usize) -> Result<TopK>;
+
+    /// The answers to analogy questions \[a, b, c\], a is to b as c is to which: the `k` ids whose rows have the largest cosine with
+    /// b̂ − â + ĉ, where ê is e / ‖e‖, nearest first; equal cosines: lower id first (3CosAdd: Mikolov, Yih, Zweig 2013, "Linguistic
+    /// Regularities in Continuous Space Word Representations"; named by Levy, Goldberg 2014, "Linguistic Regularities in Sparse and
+    /// Explicit Word Representations", §3).
+    ///
+    /// The three ids of a question are no answers to it, nor is padding. The search is that of [`nearest`](Self::nearest), block
+    /// by block, and as exact; a zero row is left as it is.
+    ///
+    /// # Shapes
+    /// `questions` \[n\] → ids and cosines \[n, min(k, candidates)\], where candidates are those of the question that has the fewest
+    ///
+    /// # Errors
+    /// [`IdOutOfRange`](crate::Error::IdOutOfRange), with the position among the ids of all questions.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use factorized_embedding::{DenseEmbedding, Embedding};
+    /// use ndarray::array;
+    ///
+    /// # fn main() -> factorized_embedding::Result<()> {
+    /// // man, woman, king, queen, apple
+    /// let table = array![[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [1.0, 0.0, 1.0], [1.0, 1.0, 1.0], [-1.0, 0.5, 0.0]];
+    /// let answers = DenseEmbedding::new(table)?.analogy(&[[0, 1, 2]], 1)?; // man is to woman as king is to …
+    /// assert_eq!(answers.ids, array![[3]]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn analogy(&self, questions: &[[TokenId; 3]], k: usize) -> Result<TopK> {
+        analogy::answers(self, questions, k)
+    }
 
     /// The cosine of the rows of two ids; 0 when one of them is a zero vector.
     ///

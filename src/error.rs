@@ -287,6 +287,28 @@ pub enum Error {
         second: TokenId,
     },
 
+    /// A word that the vocabulary does not have.
+    #[error("the word {word:?} at position {position} is not in the vocabulary")]
+    UnknownWord {
+        /// The word.
+        word: String,
+        /// Where it stands in the list of words.
+        position: usize,
+    },
+
+    /// A word that a format of files cannot hold.
+    #[error("the word {word:?} at id {id} cannot be written as {format}: {reason}")]
+    UnsuitableWord {
+        /// The word.
+        word: String,
+        /// Its id.
+        id: TokenId,
+        /// The format that was asked for.
+        format: &'static str,
+        /// What a reader would stumble over.
+        reason: &'static str,
+    },
+
     /// An iteration of the linear algebra library that did not settle.
     #[error("the {what} did not converge")]
     NoConvergence {
@@ -330,6 +352,32 @@ pub enum Error {
         format: &'static str,
         /// What is wrong with it.
         reason: String,
+    },
+
+    /// A line or row of a file that is not what its format promises.
+    #[error("{path} is not a valid {format} file: {record} {number} {reason}", path = path.display())]
+    InvalidRecord {
+        /// The file.
+        path: PathBuf,
+        /// The format that was expected.
+        format: &'static str,
+        /// What is counted: "line" or "row".
+        record: &'static str,
+        /// Which of them, from 1 on.
+        number: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// A file that takes a feature of this crate that it was built without.
+    #[error("{path} is {found}, which takes the feature {feature:?} of this crate", path = path.display())]
+    MissingFeature {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+        /// The feature.
+        feature: &'static str,
     },
 
     /// A tensor name that the file does not have.

@@ -49,6 +49,7 @@ pub struct Evaluator<'a> {
 
 /// What [`Evaluator::compare`] measured. Its `Display` is a table, the reference beside the candidate.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Comparison {
     /// Of the reference.
@@ -72,6 +73,7 @@ pub struct Comparison {
 
 /// What a layer costs.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Cost {
     /// How many numbers it is made of.

@@ -43,6 +43,7 @@ use crate::{Dtype, Error, Result, embedding::check, rows::Numbers};
 /// assert_eq!(shape.vocab_size * shape.dim / (shape.rank * (shape.vocab_size + shape.dim)), 7);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Shape {
     /// Rows of the table and of U.
     pub vocab_size: usize,

@@ -143,7 +143,7 @@
 //!
 //! # Features
 //!
-//! All but `npy` and `candle` are on by default; without them the layers are still whole.
+//! All but `candle`, `gzip`, `npy` and `serde` are on by default; without them the layers are still whole.
 //!
 //! - `decompose`: all [decompositions](#which-decomposition), [`quantize::Quantizer`] and new rows for a grown vocabulary
 //!   ([`FactorizedEmbedding::append_rows`], [`FactorizedEmbedding::append_random_rows`]), through `faer`.
@@ -151,11 +151,23 @@
 //!   whose `install` calls). Numbers do not depend on how many there are. What stays on one thread: maxima of bags (but for
 //!   the rows of a tile), soft lookups up to 64 columns in rank space, and reading tables that are not row-major in memory.
 //! - `safetensors`: [`io::safetensors`], memory-mapped tables, tables read in blocks, and files of factors and of codes.
-//! - `npy`: [`io::npy`], tables in files of NumPy, read in blocks.
+//! - `word-vectors`: [`io::word_vectors`], files of GloVe, word2vec and fastText; [`io::vocabulary`], files of words.
+//! - `gzip`: the same files, compressed by gzip; brings `word-vectors`.
+//! - `npy`: [`io::npy`], tables in files of NumPy, whole or in blocks.
+//! - `serde`: choices and settings ([`Rank`], [`Shape`], [`RowWeights`], [`train::Optimizer`], [`train::Schedule`],
+//!   [`quantize::Quantizer`] and others) are `Serialize` and `Deserialize`, reports ([`evaluate::Comparison`],
+//!   [`quantize::QuantizationReport`], [`Spectrum`], [`ProjectionErrors`]) are `Serialize`. What a constructor refuses is refused when
+//!   it is read, as are names of fields that nobody knows; what is checked where it is used still is.
 //! - `candle`: [`candle`], layers as modules of candle and inside its autograd.
 // The page links to what features bring.
 #![cfg_attr(
-    not(all(feature = "candle", feature = "decompose", feature = "npy", feature = "safetensors")),
+    not(all(
+        feature = "candle",
+        feature = "decompose",
+        feature = "npy",
+        feature = "safetensors",
+        feature = "word-vectors"
+    )),
     allow(rustdoc::broken_intra_doc_links)
 )]
 
@@ -167,7 +179,7 @@ mod embedding;
 mod error;
 pub mod evaluate;
 mod factors;
-#[cfg(any(feature = "npy", feature = "safetensors"))]
+#[cfg(any(feature = "npy", feature = "safetensors", feature = "word-vectors"))]
 pub mod io;
 mod kernel;
 mod layers;
@@ -196,10 +208,10 @@ pub use layers::{BlockwiseEmbedding, DenseEmbedding, FactorizedEmbedding, Quanti
 pub use row_blocks::{ArrayRows, ChainedRows, IteratorRows, RowBlocks};
 pub use row_weights::{RowWeights, TokenCounts};
 pub use rows::Dtype;
-pub use vocabulary::Vocabulary;
+pub use vocabulary::{OutOfVocabulary, Vocabulary};
 
 /// The README's code, compiled and run.
-#[cfg(all(doctest, feature = "decompose", feature = "safetensors"))]
+#[cfg(all(doctest, feature = "decompose", feature = "safetensors", feature = "word-vectors"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 

@@ -1,5 +1,7 @@
 //! How much each row of a table matters.
 
+#[cfg(feature = "serde")]
+mod stored;
 mod token_counts;
 
 use std::fmt;
@@ -23,6 +25,7 @@ use crate::{Error, Result, TokenId};
 /// # Ok::<(), factorized_embedding::Error>(())
 /// ```
 #[derive(Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "stored::RowWeights"))]
 pub struct RowWeights {
     counts: Vec<f64>,
     smoothing: f64,

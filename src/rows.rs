@@ -9,6 +9,8 @@ use crate::{Error, Result, memory};
 
 /// The type of the numbers of a stored table. They become `f32` when they are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
 #[non_exhaustive]
 pub enum Dtype {
     /// IEEE 754 single precision.

@@ -23,6 +23,17 @@ pub struct Vocabulary {
     ids: HashMap<String, TokenId>,
 }
 
+/// What becomes of a word that a vocabulary does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
+pub enum OutOfVocabulary {
+    /// It is an error.
+    Refuse,
+    /// It gets this id. That need not be one of a word: a table may have a row for what is unknown behind those of the words.
+    Id(TokenId),
+}
+
 impl Vocabulary {
     /// The words in the order of their ids.
     ///
@@ -70,6 +81,33 @@ impl Vocabulary {
     #[must_use]
     pub fn id(&self, word: &str) -> Option<TokenId> {
         self.ids.get(word).copied()
+    }
+
+    /// The ids of words, in their order.
+    ///
+    /// # Shapes
+    /// `words` \[n\] → \[n\]
+    ///
+    /// # Errors
+    /// [`UnknownWord`](Error::UnknownWord), if such words are to be refused.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use factorized_embedding::{OutOfVocabulary, Vocabulary};
+    ///
+    /// let vocabulary = Vocabulary::new(["the", "cat", "<unk>"])?;
+    /// assert_eq!(vocabulary.encode(&["the", "cat"], OutOfVocabulary::Refuse)?, [0, 1]);
+    /// assert_eq!(vocabulary.encode(&["the", "dog"], OutOfVocabulary::Id(2))?, [0, 2]);
+    /// assert!(vocabulary.encode(&["the", "dog"], OutOfVocabulary::Refuse).is_err());
+    /// # Ok::<(), factorized_embedding::Error>(())
+    /// ```
+    pub fn encode<W: AsRef<str>>(&self, words: &[W], unknown: OutOfVocabulary) -> Result<Vec<TokenId>> {
+        let id = |(position, word): (usize, &W)| match (self.id(word.as_ref()), unknown) {
+            (Some(id), _) | (None, OutOfVocabulary::Id(id)) => Ok(id),
+            (None, OutOfVocabulary::Refuse) => Err(Error::UnknownWord { word: word.as_ref().to_owned(), position }),
+        };
+        words.iter().enumerate().map(id).collect()
     }
 
     /// The word of an id, if it has one.

@@ -1,15 +1,18 @@
 //! What the types promise by themselves: threads, copies, comparisons, and a `Debug` that says shapes and not numbers.
-#![cfg(all(feature = "decompose", feature = "safetensors"))]
+#![cfg(all(feature = "decompose", feature = "safetensors", feature = "word-vectors"))]
 
 use std::fmt::Debug;
 
 use factorized_embedding::{
     AlternatingLeastSquares, ArrayRows, Bags, BlockFactors, BlockwiseEmbedding, BlockwiseSvd, ChainedRows, Decompose,
     Decomposition, DenseEmbedding, Dtype, Embedding, EmbeddingExt, Error, FactorizedEmbedding, Factors, IteratorRows,
-    Observations, Pooling, QuantizedEmbedding, QuantizedFactors, Rank, Result, RowBlocks, RowGroups, RowWeights, Shape,
-    TokenCounts, TopK, TruncatedSvd, Vocabulary,
+    Observations, OutOfVocabulary, Pooling, QuantizedEmbedding, QuantizedFactors, Rank, Result, RowBlocks, RowGroups,
+    RowWeights, Shape, TokenCounts, TopK, TruncatedSvd, Vocabulary,
     evaluate::{Comparison, Cost, Evaluator},
-    io::safetensors::{FactorsWriter, SafetensorsRows},
+    io::{
+        safetensors::{FactorsWriter, SafetensorsRows},
+        word_vectors::{DuplicateWords, WordVectorFormat, WordVectorReader, WordVectors},
+    },
     quantize::{
         Budget, Level, PartBytes, Quantization, QuantizationReport, Quantizer, RotationChoice, RowScale, WaterFilling,
     },
@@ -75,6 +78,8 @@ fn every_type_can_be_sent_to_and_shared_between_threads() {
     check::<TopK>();
     check::<TruncatedSvd>();
     check::<Vocabulary>();
+    check::<WordVectorReader>();
+    check::<WordVectors>();
     check::<dyn Embedding>();
     check::<Box<dyn Embedding>>();
 }
@@ -88,9 +93,11 @@ fn every_type_can_be_copied_and_compared_where_that_makes_sense() {
     small::<Budget>();
     small::<Cost>();
     small::<Dtype>();
+    small::<DuplicateWords>();
     small::<Level>();
     small::<Momentum>();
     small::<Optimizer>();
+    small::<OutOfVocabulary>();
     small::<PartBytes>();
     small::<Pooling>();
     small::<Rank>();
@@ -98,6 +105,8 @@ fn every_type_can_be_copied_and_compared_where_that_makes_sense() {
     small::<RowScale>();
     small::<Schedule>();
     small::<Shape>();
+    small::<WordVectorFormat>();
+    small::<WordVectorReader>();
     large::<BlockFactors>();
     large::<AlternatingLeastSquares>();
     large::<ArrayOptimizer>();
@@ -125,6 +134,7 @@ fn every_type_can_be_copied_and_compared_where_that_makes_sense() {
     large::<TruncatedSvd>();
     large::<Vocabulary>();
     large::<WaterFilling>();
+    large::<WordVectors>();
     layer::<BlockwiseEmbedding>();
     layer::<DenseEmbedding<'_>>();
     layer::<FactorizedEmbedding>();

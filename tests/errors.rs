@@ -1,5 +1,5 @@
 //! Every kind of error, provoked through the public API, and its exact message.
-#![cfg(all(feature = "decompose", feature = "safetensors"))]
+#![cfg(all(feature = "decompose", feature = "safetensors", feature = "word-vectors"))]
 
 mod support;
 
@@ -7,9 +7,12 @@ use std::error::Error as _;
 
 use factorized_embedding::{
     AlternatingLeastSquares, ArrayRows, Bags, BlockFactors, BlockwiseEmbedding, Decompose, DenseEmbedding, Dtype,
-    Embedding, Error, FactorizedEmbedding, Factors, GramAccumulator, MeanRemoval, Observations, Pooling, RandomizedSvd,
-    Rank, Result, RowBlocks, RowWeights, Shape, TokenCounts, TruncatedSvd, Vocabulary,
-    io::safetensors::{load_factors, load_table, save_factors},
+    Embedding, Error, FactorizedEmbedding, Factors, GramAccumulator, MeanRemoval, Observations, OutOfVocabulary,
+    Pooling, RandomizedSvd, Rank, Result, RowBlocks, RowWeights, Shape, TokenCounts, TruncatedSvd, Vocabulary,
+    io::{
+        safetensors::{load_factors, load_table, save_factors},
+        word_vectors::{WordVectorFormat, load_word_vectors, save_word_vectors},
+    },
     token_ids,
     train::{
         Backward, FactorGradients, FactorOptimizer, Gradients, Optimizer, OptimizerState, Renormalize, RowGradient,
@@ -296,6 +299,43 @@ fn duplicate_word() {
     let kind = |error: &Error| matches!(error, Error::DuplicateWord { .. });
     let message = "the word \"a\\tb\" stands at id 1 and again at id 3";
     assert_refused(Vocabulary::new(["x", "a\tb", "y", "a\tb"]), kind, message);
+}
+
+#[test]
+fn unknown_word() {
+    let kind = |error: &Error| matches!(error, Error::UnknownWord { position: 2, .. });
+    let vocabulary = Vocabulary::new(["x", "y"]).expect("two different words");
+    let message = "the word \"a\\tb\" at position 2 is not in the vocabulary";
+    assert_refused(vocabulary.encode(&["x", "y", "a\tb", "z"], OutOfVocabulary::Refuse), kind, message);
+}
+
+#[test]
+fn unsuitable_word() {
+    let kind = |error: &Error| matches!(error, Error::UnsuitableWord { id: 1, .. });
+    let folder = Folder::new();
+    let words = Vocabulary::new(["x", "a b", "y"]).expect("different words");
+    let message = "the word \"a b\" at id 1 cannot be written as word2vec binary: it holds a space";
+    let format = WordVectorFormat::Word2VecBinary;
+    assert_refused(save_word_vectors(folder.path("vectors"), format, &words, &dense()), kind, message);
+    assert!(folder.names().is_empty(), "nothing was written");
+}
+
+#[test]
+fn invalid_record() {
+    let kind = |error: &Error| matches!(error, Error::InvalidRecord { number: 2, record: "line", .. });
+    let folder = Folder::new();
+    let path = folder.write("glove.txt", b"a 1 2\nb 1\n");
+    let message = format!("{} is not a valid GloVe text file: line 2 has 1 numbers, expected 2", path.display());
+    assert_refused(load_word_vectors(&path, WordVectorFormat::GloveText), kind, &message);
+}
+
+/// With the feature such files are read, so that this one is made by hand; `tests/word_vectors/` provokes it without.
+#[test]
+fn missing_feature() {
+    let kind = |error: &Error| matches!(error, Error::MissingFeature { .. });
+    let result: Result<()> =
+        Err(Error::MissingFeature { path: "glove.gz".into(), found: "a file of gzip", feature: "gzip" });
+    assert_refused(result, kind, "glove.gz is a file of gzip, which takes the feature \"gzip\" of this crate");
 }
 
 /// Finite numbers have always converged so far, so that this one cannot be provoked.

@@ -27,6 +27,8 @@ const TOGETHER: usize = 512;
 
 /// The number type of products inside a block of 2,048 rows; blocks are added up in `f64`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
 #[non_exhaustive]
 pub enum Products {
     /// `f32`: about twice as fast. Singular values below about 3e-4·σ₁ are noise.

@@ -8,6 +8,8 @@ use crate::Result;
 /// Taken off, it becomes the [bias](crate::Factors::bias) of the factors, dim numbers that lookups add for nothing, and the
 /// rest is decomposed. Many trained tables have a mean that is far from zero, which otherwise takes up a direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
 #[non_exhaustive]
 pub enum MeanRemoval {
     /// Decomposes the table as it is.

@@ -9,6 +9,8 @@ use crate::{Error, Result, Shape};
 ///
 /// Energies and errors are those of the decomposed matrix: with row weights, the weighted ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
 #[non_exhaustive]
 pub enum Rank {
     /// Just so many.

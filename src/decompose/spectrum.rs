@@ -1,5 +1,8 @@
 //! What the singular values of a table say about every rank.
 
+#[cfg(feature = "serde")]
+mod stored;
+
 use std::fmt;
 
 use ndarray::{Array1, ArrayView1};

@@ -50,6 +50,8 @@ objective_settings!(TruncatedSvd);
 
 /// How an exact SVD finds the singular values and V.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
 #[non_exhaustive]
 pub enum SvdRoute {
     /// [`Gram`](Self::Gram) for tables of at least twice as many rows as columns, unless the rank is chosen by an error or a

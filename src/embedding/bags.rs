@@ -7,6 +7,8 @@ use crate::{Error, Result};
 
 /// How the rows of a bag become one vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
 pub enum Pooling {
     /// Their sum, with per-sample weights if the bags have them.
     Sum,

@@ -269,6 +269,7 @@ impl QuantizedFactors {
 
 /// Bytes of the parts of [`QuantizedFactors`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct PartBytes {
     /// Codes and scales of rows.
     pub codes: usize,

@@ -1,5 +1,7 @@
 //! Tables in [npy](https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html) files of NumPy.
 
+mod whole;
+
 use std::{
     fmt,
     io::{self, ErrorKind, Read},
@@ -9,6 +11,8 @@ use std::{
 use half::f16;
 use ndarray::ArrayView2;
 use ndarray_npy::npy::header::{Header, ReadHeaderError};
+
+pub use whole::{load_array, load_table, save_array, save_table};
 
 use super::{
     file_rows::{Encoding, FileRows, Layout, Order},

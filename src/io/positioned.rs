@@ -1,11 +1,12 @@
 //! Files that are read piece by piece, wherever the pieces stand.
 
 use std::{
-    fs::{self, File},
-    io::{self, ErrorKind},
+    fs::File,
+    io,
     path::{Path, PathBuf},
 };
 
+use super::regular_file;
 use crate::{Error, Result};
 
 /// A file that is open for reading.
@@ -17,17 +18,7 @@ pub(super) struct PositionedFile {
 
 impl PositionedFile {
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let failed = |action: &'static str| move |source| Error::Io { action, path: path.to_owned(), source };
-        // Before it is opened: to open a named pipe would wait for somebody who writes into it.
-        let metadata = fs::metadata(path).map_err(failed("open"))?;
-        if metadata.is_dir() {
-            return Err(failed("read")(ErrorKind::IsADirectory.into()));
-        }
-        if !metadata.is_file() {
-            return Err(failed("read")(io::Error::new(ErrorKind::InvalidInput, "it is not a regular file")));
-        }
-        let file = File::open(path).map_err(failed("open"))?;
-        let len = file.metadata().map_err(failed("read"))?.len();
+        let (file, len) = regular_file::open(path)?;
         Ok(Self { file, path: path.to_owned(), len })
     }
 
@@ -65,6 +56,8 @@ fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
 
 #[cfg(windows)]
 fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
+    use std::io::ErrorKind;
+
     while !bytes.is_empty() {
         match std::os::windows::fs::FileExt::seek_read(file, bytes, offset) {
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),

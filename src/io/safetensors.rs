@@ -68,7 +68,6 @@ mod optimizer;
 mod quantized;
 mod rows;
 mod tensors;
-mod write;
 mod writer;
 
 use std::{ops::Range, path::Path, sync::Arc};

@@ -21,6 +21,8 @@ use crate::{TokenId, rows::Numbers};
 ///
 /// The result is the same to the bit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
 #[non_exhaustive]
 pub enum RepeatedIds {
     /// Computes each row once in every 32,768 ids and copies it where it occurs again, unless finding out costs more than it saves: for few

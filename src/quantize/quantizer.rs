@@ -1,5 +1,8 @@
 //! From a table to its codes.
 
+#[cfg(feature = "serde")]
+mod stored;
+
 use std::fmt;
 
 use ndarray::ArrayView2;
@@ -47,6 +50,7 @@ use crate::{ArrayRows, Error, QuantizedFactors, Result, RowBlocks, RowWeights};
 /// # }
 /// ```
 #[derive(Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "stored::Quantizer"))]
 pub struct Quantizer {
     budget: Budget,
     row_weights: Option<RowWeights>,

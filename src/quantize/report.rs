@@ -15,6 +15,7 @@ use crate::{QuantizedFactors, Result, factors::CodeGroup};
 ///
 /// Its `Display` is a table to be read.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct QuantizationReport {
     /// Rows and columns of the table.
@@ -41,6 +42,7 @@ pub struct QuantizationReport {
 
 /// A group of rows and its codes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct GroupReport {
     /// How many rows are in it.
@@ -53,6 +55,7 @@ pub struct GroupReport {
 
 /// What is to be expected at another ratio of bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Advice {
     /// The ratio.

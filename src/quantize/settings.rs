@@ -6,6 +6,8 @@ use crate::{Error, QuantizedFactors, Result};
 ///
 /// Bytes are those of its whole file, for whose header [`max_header_bytes`](QuantizedFactors::max_header_bytes) are set aside.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
 #[non_exhaustive]
 pub enum Budget {
     /// At most so many bytes.
@@ -53,6 +55,8 @@ impl Budget {
 
 /// Whether each row has a scale of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
 #[non_exhaustive]
 pub enum RowScale {
     /// Where there are more than 64 columns: in shorter rows its bits are better spent on codes.
@@ -79,6 +83,8 @@ impl RowScale {
 
 /// The directions that coordinates are measured in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
 #[non_exhaustive]
 pub enum RotationChoice {
     /// Those of which less error is to be expected in the same bytes.

@@ -46,6 +46,8 @@ use crate::{Error, Result};
 /// assert_eq!(Optimizer::sgd(), Optimizer::Sgd { momentum: Momentum::None });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
 #[non_exhaustive]
 pub enum Optimizer {
     /// Stochastic gradient descent: p ← p − η·g, or with [`Momentum`].
@@ -102,6 +104,8 @@ pub enum Optimizer {
 
 /// What earlier gradients do in stochastic gradient descent.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
 pub enum Momentum {
     /// Nothing.
     None,

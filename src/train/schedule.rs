@@ -1,5 +1,8 @@
 //! Learning rates.
 
+#[cfg(feature = "serde")]
+mod stored;
+
 use std::f64::consts::PI;
 
 use crate::{Error, Result};
@@ -20,17 +23,27 @@ use crate::{Error, Result};
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "stored::Schedule"))]
 pub struct Schedule {
     learning_rate: f64,
     warm_up: u64,
     decay: Decay,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
 enum Decay {
+    #[default]
     None,
-    Linear { end: u64, last: f64 },
-    Cosine { end: u64, last: f64 },
+    Linear {
+        end: u64,
+        last: f64,
+    },
+    Cosine {
+        end: u64,
+        last: f64,
+    },
 }
 
 impl Schedule {

@@ -12,6 +12,7 @@
 /// assert!(projection_only.v && !projection_only.u);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Trainable {
     /// U, the rows of the tokens.
     pub u: bool,

@@ -1,5 +1,5 @@
 //! The `compress` example as its users meet it: the program is run, and its files and messages are looked at.
-#![cfg(all(feature = "decompose", feature = "safetensors"))]
+#![cfg(all(feature = "decompose", feature = "safetensors", feature = "word-vectors"))]
 
 mod blocks;
 mod files;

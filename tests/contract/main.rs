@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod analogies;
 mod bags;
 mod blockwise;
 mod layers;
@@ -29,6 +30,7 @@ fn check_embedding_contract(layer: &dyn Embedding, reference: &Reference) {
     bags::check(layer, reference);
     products::check(layer, reference);
     search::check(layer, reference);
+    analogies::check(layer, reference);
     refusals::check(layer, reference);
 }
 
@@ -128,4 +130,16 @@ fn products_and_searches_keep_the_contract_across_blocks_of_the_vocabulary() {
         }
         for_each_quantized((vocab_size, 3), Some(padding_id), check);
     }
+}
+
+/// Questions are answered 1024 at a time, and searched for 64 at a time.
+#[test]
+fn analogies_keep_the_contract_across_blocks_of_questions() {
+    let check = |layer: &dyn Embedding, reference: &Reference| {
+        for number in [64, 65, 1025] {
+            analogies::check_many(layer, reference, number);
+        }
+    };
+    for_each_dense((53, 17), Numbers::Normal, Some(7), check);
+    for_each_factorized(Shape { vocab_size: 53, rank: 5, dim: 17 }, Numbers::Normal, Some(7), check);
 }

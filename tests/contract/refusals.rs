@@ -46,6 +46,7 @@ fn ids_outside(layer: &dyn Embedding, reference: &Reference, id: TokenId) {
     }
     refused("similarity", layer.similarity(id, 0).map(drop), 0);
     refused("similarity", layer.similarity(0, id).map(drop), 1);
+    refused("analogy", layer.analogy(&[[0, 0, 0], [0, id, 0]], 1).map(drop), 4);
     // Row-major positions, however the ids lie in memory.
     let array = array![[0, 0, 0], [0, id, 0]];
     refused("lookup_array", layer.lookup_array(&array).map(drop), 4);

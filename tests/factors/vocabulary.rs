@@ -1,6 +1,6 @@
 //! Words and their ids.
 
-use factorized_embedding::{Error, TokenId, Vocabulary};
+use factorized_embedding::{Error, OutOfVocabulary, TokenId, Vocabulary};
 
 const WORDS: [&str; 5] = ["the", "", "Grüße", "naïve\n", "THE"];
 
@@ -44,4 +44,26 @@ fn a_word_that_is_there_already_changes_nothing() {
     }
     assert_eq!(vocabulary, Vocabulary::new(["a", "b"]).expect("two different words"));
     assert_eq!(vocabulary.push("c").expect("a new word"), 2);
+}
+
+#[test]
+fn words_are_encoded_in_their_order() {
+    let vocabulary = Vocabulary::new(WORDS).expect("five different words");
+    for unknown in [OutOfVocabulary::Refuse, OutOfVocabulary::Id(17)] {
+        assert_eq!(vocabulary.encode(&["THE", "", "the", ""], unknown).expect("words that are there"), [4, 1, 0, 1]);
+        assert_eq!(vocabulary.encode::<String>(&[], unknown).expect("no words"), [0; 0]);
+    }
+}
+
+#[test]
+fn unknown_words_are_refused_or_get_the_id_that_was_said() {
+    let vocabulary = Vocabulary::new(WORDS).expect("five different words");
+    let words = ["the", "The", "dog"].map(String::from);
+    match vocabulary.encode(&words, OutOfVocabulary::Refuse) {
+        Err(Error::UnknownWord { word, position: 1 }) => assert_eq!(word, "The"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(vocabulary.encode(&words, OutOfVocabulary::Id(2)).expect("an id for all"), [0, 2, 2]);
+    // A row behind those of the words.
+    assert_eq!(vocabulary.encode(&words, OutOfVocabulary::Id(5)).expect("an id for all"), [0, 5, 5]);
 }

@@ -2,7 +2,10 @@
 
 use std::{fs, path::PathBuf};
 
-use factorized_embedding::{DenseEmbedding, Vocabulary, io::safetensors::load_table};
+use factorized_embedding::{
+    DenseEmbedding, Vocabulary,
+    io::{safetensors::load_table, vocabulary::load_vocabulary},
+};
 
 use crate::support::{Result, frequencies};
 
@@ -21,12 +24,9 @@ pub(super) struct Glove {
 impl Glove {
     pub(super) fn load() -> Result<Self> {
         let stored = load_table(path("glove50-top10k-f16.safetensors"), "weight")?;
-        let words = read("glove50-top10k.vocab.txt")?;
-        // Some words hold line breaks of Unicode, so `lines` would not do.
-        let words = words.strip_suffix('\n').unwrap_or(&words).split('\n').map(unescape);
         Ok(Self {
             dense: DenseEmbedding::new(stored.to_array().into_owned())?,
-            vocabulary: Vocabulary::new(words)?,
+            vocabulary: load_vocabulary(path("glove50-top10k.vocab.txt"))?,
             counts: frequencies::read(&path("glove50-top10k.freq.npy"))?,
             questions: read("analogies-top10k.txt")?,
         })
@@ -40,23 +40,4 @@ fn path(name: &str) -> PathBuf {
 fn read(name: &str) -> Result<String> {
     let path = path(name);
     Ok(fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?)
-}
-
-/// `\n`, `\t`, `\r` and `\\` as the characters that they stand for.
-fn unescape(word: &str) -> String {
-    let mut characters = word.chars();
-    let mut plain = String::new();
-    while let Some(character) = characters.next() {
-        plain.push(match character {
-            '\\' => match characters.next() {
-                Some('n') => '\n',
-                Some('t') => '\t',
-                Some('r') => '\r',
-                Some(other) => other,
-                None => '\\',
-            },
-            other => other,
-        });
-    }
-    plain
 }

@@ -26,6 +26,7 @@ thread_local! {
 
 /// What factors lost, measured on the factors as they are stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct ProjectionErrors {
     /// ‖E − Ê‖ / ‖E‖, Frobenius norms.

@@ -4,6 +4,8 @@ use super::{lloyd_max::lloyd_max, trellis};
 
 /// How the coordinates of a row are coded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case", deny_unknown_fields))]
 #[non_exhaustive]
 pub enum Level {
     /// Each by itself, with the quantizer of least squared error for a Gaussian (Lloyd 1982; Max 1960).

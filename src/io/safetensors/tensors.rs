@@ -6,8 +6,8 @@ use half::{bf16, f16};
 use ndarray::{Array, Array2, ArrayView, Dimension};
 use safetensors::{Dtype as FileDtype, tensor::TensorInfo};
 
-use super::{File, file_dtype, header::Header, write::AtomicFile};
-use crate::{Error, Factors, Result, factors::Storage, rows::Numbers};
+use super::{File, file_dtype, header::Header};
+use crate::{Error, Factors, Result, factors::Storage, io::atomic_file::AtomicFile, rows::Numbers};
 
 /// A format of this crate: what the metadata of its files say, and the function that reads them.
 #[derive(Clone, Copy)]

@@ -7,9 +7,8 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use super::{
     file_dtype,
     tensors::{FACTORS, header, write_numbers},
-    write::AtomicFile,
 };
-use crate::{Dtype, Error, Result, Shape, embedding::check, rows::Numbers};
+use crate::{Dtype, Error, Result, Shape, embedding::check, io::atomic_file::AtomicFile, rows::Numbers};
 
 /// Writes factors whose rows of U come block by block, for tables that are larger than memory.
 ///

@@ -1,0 +1,183 @@
+//! Settings and reports in JSON.
+#![cfg(all(feature = "decompose", feature = "serde", feature = "word-vectors"))]
+
+use factorized_embedding::{
+    Decompose, DenseEmbedding, Dtype, FactorizedEmbedding, MeanRemoval, OutOfVocabulary, Pooling, Products, Rank,
+    RepeatedIds, RowWeights, Shape, SvdRoute, TruncatedSvd,
+    evaluate::Evaluator,
+    io::word_vectors::{DuplicateWords, WordVectorFormat, WordVectorReader},
+    quantize::{Budget, Level, Quantizer, RotationChoice, RowScale},
+    train::{Momentum, Optimizer, Schedule, Trainable},
+};
+use ndarray::Array2;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+/// A setting is written as this and comes back.
+#[track_caller]
+fn assert_stored<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T, expected: Value) {
+    assert_eq!(serde_json::to_value(value).expect("JSON"), expected);
+    let text = serde_json::to_string(value).expect("JSON");
+    assert_eq!(&serde_json::from_str::<T>(&text).expect("what was written"), value);
+    assert_eq!(&serde_json::from_value::<T>(expected).expect("what was written"), value);
+}
+
+#[track_caller]
+fn assert_read<T: DeserializeOwned + PartialEq + std::fmt::Debug>(text: &str, expected: &T) {
+    assert_eq!(&serde_json::from_str::<T>(text).expect("valid"), expected);
+}
+
+#[track_caller]
+fn assert_refused<T: DeserializeOwned + std::fmt::Debug>(text: &str, reason: &str) {
+    let error = serde_json::from_str::<T>(text).expect_err("this is refused").to_string();
+    assert!(error.contains(reason), "{error}, expected {reason}");
+}
+
+#[test]
+fn choices_are_their_names() {
+    assert_stored(&Rank::Fixed(96), json!({"fixed": 96}));
+    assert_stored(&Rank::Energy(0.9), json!({"energy": 0.9}));
+    assert_stored(&Rank::RelativeError(0.1), json!({"relative_error": 0.1}));
+    assert_stored(&Rank::HardThreshold, json!("hard_threshold"));
+    assert_stored(&Shape { vocab_size: 3, rank: 1, dim: 2 }, json!({"vocab_size": 3, "rank": 1, "dim": 2}));
+    assert_stored(&[Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::Int8], json!(["f32", "f16", "bf16", "int8"]));
+    assert_stored(&[Pooling::Sum, Pooling::Mean, Pooling::Max], json!(["sum", "mean", "max"]));
+    assert_stored(&[RepeatedIds::Automatic, RepeatedIds::Copy], json!(["automatic", "copy"]));
+    assert_stored(&[OutOfVocabulary::Refuse, OutOfVocabulary::Id(7)], json!(["refuse", {"id": 7}]));
+    assert_stored(&[Products::F32, Products::F64], json!(["f32", "f64"]));
+    assert_stored(&[SvdRoute::Automatic, SvdRoute::GramF32], json!(["automatic", "gram_f32"]));
+    assert_stored(&[MeanRemoval::Never, MeanRemoval::IfBetter], json!(["never", "if_better"]));
+    assert_stored(&[Budget::Bytes(9), Budget::Ratio(8.0)], json!([{"bytes": 9}, {"ratio": 8.0}]));
+    assert_stored(&[Level::Scalar, Level::Trellis], json!(["scalar", "trellis"]));
+    assert_stored(&[RowScale::Automatic, RowScale::Never], json!(["automatic", "never"]));
+    assert_stored(&[RotationChoice::Svd, RotationChoice::Hadamard], json!(["svd", "hadamard"]));
+    let formats = [WordVectorFormat::GloveText, WordVectorFormat::Word2VecText, WordVectorFormat::Word2VecBinary];
+    assert_stored(&formats, json!(["glove_text", "word2vec_text", "word2vec_binary"]));
+    assert_stored(&DuplicateWords::KeepFirst, json!("keep_first"));
+}
+
+#[test]
+fn settings_come_back() {
+    assert_stored(&Optimizer::adam(), json!({"adam": {"betas": [0.9, 0.999], "epsilon": 1e-8}}));
+    assert_stored(&Optimizer::sgd(), json!({"sgd": {"momentum": "none"}}));
+    assert_stored(
+        &Optimizer::Sgd { momentum: Momentum::Nesterov(0.9) },
+        json!({"sgd": {"momentum": {"nesterov": 0.9}}}),
+    );
+    let trainable = Trainable { v: false, ..Trainable::default() };
+    assert_stored(&trainable, json!({"u": true, "diagonal": true, "v": false, "bias": true}));
+
+    let schedule = Schedule::constant(0.1).expect("a rate").with_warm_up(4);
+    assert_stored(&schedule, json!({"learning_rate": 0.1, "warm_up": 4, "decay": "none"}));
+    let decaying = schedule.with_cosine_decay(104, 0.01).expect("a rate");
+    let decay = json!({"cosine": {"end": 104, "last": 0.01}});
+    assert_stored(&decaying, json!({"learning_rate": 0.1, "warm_up": 4, "decay": decay}));
+    assert_stored(
+        &schedule.with_linear_decay(9, 0.0).expect("a rate"),
+        json!({
+            "learning_rate": 0.1, "warm_up": 4, "decay": {"linear": {"end": 9, "last": 0.0}}
+        }),
+    );
+    assert_read(r#"{"learning_rate": 0.5}"#, &Schedule::constant(0.5).expect("a rate"));
+
+    let weights = RowWeights::new([3.0, 0.0]).and_then(|weights| weights.with_smoothing(1.0)).expect("counts");
+    assert_stored(&weights, json!({"counts": [3.0, 0.0], "smoothing": 1.0, "exponent": 1.0}));
+    assert_read(r#"{"counts": [3, 0]}"#, &RowWeights::new([3.0, 0.0]).expect("counts"));
+
+    let quantizer = Quantizer::balanced().with_row_weights(weights).with_level(Level::Trellis).with_seed(7);
+    let quantizer = quantizer.with_groups(4).expect("a number of groups");
+    assert_stored(
+        &quantizer,
+        json!({
+            "budget": {"ratio": 8.0},
+            "row_weights": {"counts": [3.0, 0.0], "smoothing": 1.0, "exponent": 1.0},
+            "level": "trellis",
+            "num_groups": 4,
+            "row_scale": "automatic",
+            "rotation": "automatic",
+            "seed": 7
+        }),
+    );
+    assert_read(r#"{"budget": {"ratio": 8}}"#, &Quantizer::balanced());
+
+    let reader = WordVectorReader::new(WordVectorFormat::GloveText).with_max_rows(10);
+    assert_stored(&reader, json!({"format": "glove_text", "max_rows": 10, "dim": null, "duplicates": "refuse"}));
+    assert_read(r#"{"format": "glove_text", "max_rows": 10}"#, &reader);
+}
+
+#[test]
+fn what_constructors_refuse_is_refused() {
+    assert_refused::<RowWeights>(r#"{"counts": []}"#, "row weights [vocab_size] is empty");
+    assert_refused::<RowWeights>(r#"{"counts": [1, -1]}"#, "the weight of row 1 is -1");
+    assert_refused::<RowWeights>(r#"{"counts": [1], "smoothing": -1}"#, "smoothing is -1");
+    assert_refused::<RowWeights>(r#"{"counts": [1e308], "smoothing": 1.7e308}"#, "expected a finite sum");
+    assert_refused::<RowWeights>(r#"{"counts": [1], "exponent": -0.5}"#, "exponent is -0.5");
+    assert_refused::<RowWeights>(r#"{"counts": [1e999]}"#, "number out of range");
+    assert_refused::<RowWeights>(r#"{"counts": [null]}"#, "invalid type: null");
+
+    assert_refused::<Schedule>(r#"{"learning_rate": -1}"#, "learning_rate is -1");
+    let decay = |decay: &str| format!(r#"{{"learning_rate": 1, "decay": {decay}}}"#);
+    assert_refused::<Schedule>(&decay(r#"{"linear": {"end": 1, "last": -2}}"#), "last learning rate is -2");
+    assert_refused::<Schedule>(&decay(r#"{"cosine": {"end": 1, "last": -2}}"#), "last learning rate is -2");
+    assert_refused::<Schedule>(&decay(r#"{"cosine": {"end": -1, "last": 2}}"#), "invalid value: integer `-1`");
+    assert_refused::<Schedule>(&decay(r#""exponential""#), "unknown variant `exponential`");
+
+    for (text, reason) in [
+        (r#"{"budget": {"ratio": 0}}"#, "ratio is 0"),
+        (r#"{"budget": {"bits_per_weight": -4}}"#, "bits per weight is -4"),
+        (r#"{"budget": {"relative_error": 1}}"#, "relative error is 1"),
+        (r#"{"budget": {"bytes": -1}}"#, "invalid value: integer `-1`"),
+        (r#"{"budget": {"ratio": 8}, "num_groups": 0}"#, "number of groups is 0"),
+        (r#"{"budget": {"ratio": 8}, "num_groups": 17}"#, "number of groups is 17"),
+        (r#"{"budget": {"ratio": 8}, "row_weights": {"counts": [-1]}}"#, "the weight of row 0 is -1"),
+        (r#"{"budget": {"ratio": 8}, "level": "lattice"}"#, "unknown variant `lattice`"),
+        (r#"{}"#, "missing field `budget`"),
+    ] {
+        assert_refused::<Quantizer>(text, reason);
+    }
+}
+
+#[test]
+fn names_that_nobody_knows_are_refused() {
+    let unknown = |field: &str| format!("unknown field `{field}`");
+    assert_refused::<Shape>(r#"{"vocab_size": 3, "rank": 1, "dim": 2, "bias": true}"#, &unknown("bias"));
+    assert_refused::<Trainable>(r#"{"u": true, "diagonal": true, "v": true, "bias": true, "w": true}"#, &unknown("w"));
+    assert_refused::<RowWeights>(r#"{"counts": [1], "smooting": 1}"#, &unknown("smooting"));
+    assert_refused::<Schedule>(r#"{"learning_rate": 1, "warmup": 4}"#, &unknown("warmup"));
+    assert_refused::<Quantizer>(r#"{"budget": {"ratio": 8}, "groups": 4}"#, &unknown("groups"));
+    assert_refused::<WordVectorReader>(r#"{"format": "glove_text", "limit": 1}"#, &unknown("limit"));
+    assert_refused::<Optimizer>(r#"{"sgd": {"momentum": "none", "epsilon": 1}}"#, &unknown("epsilon"));
+    assert_refused::<Rank>(r#"{"fixed": 1.5}"#, "invalid type: floating point");
+    assert_refused::<Rank>(r#"{"best": 1}"#, "unknown variant `best`");
+    assert_refused::<OutOfVocabulary>(r#"{"id": 4294967296}"#, "invalid value: integer `4294967296`");
+    assert_refused::<Dtype>(r#""f64""#, "unknown variant `f64`");
+}
+
+#[test]
+fn reports_are_written() {
+    let table = Array2::from_shape_fn((2000, 8), |(i, j)| ((7 * i + j * j) as f32 * 0.31).sin());
+    let decomposition = TruncatedSvd::new(Rank::Fixed(3)).decompose(table.view()).expect("a finite table");
+    let spectrum = serde_json::to_value(&decomposition.spectrum).expect("JSON");
+    assert_eq!(spectrum["shape"], json!([2000, 8]));
+    assert_eq!(spectrum["singular_values"].as_array().map(Vec::len), Some(8));
+    assert_eq!(spectrum["error_curve"][3].as_f64(), Some(decomposition.spectrum.error_at(3)));
+    assert_eq!(spectrum["energy_curve"][8].as_f64(), Some(1.0));
+    assert_eq!(spectrum["bytes"][3], json!(decomposition.spectrum.bytes_at(3)));
+
+    let (dense, layer) =
+        (DenseEmbedding::new(&table).expect("finite"), FactorizedEmbedding::new(decomposition.factors));
+    let comparison = Evaluator::new(&dense).compare(&layer).expect("the same shape");
+    let value = serde_json::to_value(&comparison).expect("JSON");
+    assert_eq!(value["relative_error"].as_f64(), Some(comparison.relative_error));
+    assert_eq!(value["weighted_relative_error"], Value::Null);
+    assert_eq!(value["candidate"]["size_in_bytes"], json!(comparison.candidate.size_in_bytes));
+    assert_eq!(value.as_object().map(serde_json::Map::len), Some(8));
+
+    let report = Quantizer::balanced().quantize(table.view()).expect("a budget for something").report;
+    let value = serde_json::to_value(&report).expect("JSON");
+    assert_eq!(value["shape"], json!([2000, 8]));
+    assert_eq!(value["ratio"].as_f64(), Some(report.ratio));
+    assert_eq!(value["part_bytes"]["codes"], json!(report.part_bytes.codes));
+    assert_eq!(value["groups"].as_array().map(Vec::len), Some(report.groups.len()));
+    assert_eq!(value["groups"][0]["directions"].as_array().map(Vec::len), Some(9));
+}
