@@ -1,14 +1,15 @@
 //! The bridge to [candle](https://docs.rs/candle-core): layers among the modules of a model, and inside its autograd.
 //!
-//! Every layer of this crate is a [`Module`](candle_nn::Module): ids of any shape give vectors of one dimension more, computed by the kernels of this
-//! crate from the layer as it stands. Nothing is copied but the vectors.
+//! Every layer of this crate is a [`Module`](candle_nn::Module): ids of any shape give vectors of one dimension more,
+//! computed by the kernels of this crate from the layer as it stands. Nothing is copied but the vectors.
 //!
-//! To be trained, a layer goes into an [`AutogradEmbedding`], which candle's `backward` hands ∂L/∂out to. The gradients of U
-//! are sparse then, and the optimizer is one of [`train`](crate::train): candle never sees a \[`vocab_size`, rank\] gradient.
-//! The rest of the model has candle's variables, and an optimizer of candle's.
+//! To be trained, a layer goes into an [`AutogradEmbedding`], which candle's `backward` hands ∂L/∂out to. It makes gradients of
+//! the rows that were used (of all rows for a head with a softmax), which an optimizer of [`train`](crate::train) follows:
+//! candle holds no variable and no gradient of the table. The rest of the model has candle's variables, and an optimizer of candle's.
 //!
-//! Everything is computed on the CPU, in `f32`. Tensors of other devices or floating point types are brought there and
-//! back, as candle does it. Calls return candle's errors, which show those of this crate.
+//! Everything is computed on the CPU, in `f32`: what is given in another floating point type or on another device is brought
+//! there, gradients go back as candle does it, and outputs are `f32` on the device of what they were made of. Calls return
+//! candle's errors, which show those of this crate.
 //!
 //! # Examples
 //!

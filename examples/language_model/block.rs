@@ -4,13 +4,13 @@ use std::cell::RefCell;
 
 use candle_core::{D, Device, Module, Result, Tensor};
 use candle_nn::{LayerNorm, Linear, VarBuilder, layer_norm_no_bias, linear_no_bias};
-use rand::{Rng, SeedableRng, rngs::ChaCha8Rng};
+use rand::{Rng, rngs::ChaCha8Rng};
 
 use crate::plan::{DIM, NUM_HEADS};
 
 const EPSILON: f64 = 1e-5;
 
-/// Dropout (Srivastava et al. 2014) with a seed.
+/// Dropout (Srivastava et al. 2014) by a generator of its own.
 #[derive(Debug)]
 pub(crate) struct Dropout {
     rate: f32,
@@ -18,8 +18,8 @@ pub(crate) struct Dropout {
 }
 
 impl Dropout {
-    pub(crate) fn new(rate: f32, seed: u64) -> Self {
-        Self { rate, rng: RefCell::new(ChaCha8Rng::seed_from_u64(seed)) }
+    pub(crate) fn new(rate: f32, rng: ChaCha8Rng) -> Self {
+        Self { rate, rng: RefCell::new(rng) }
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {

@@ -1,5 +1,7 @@
 //! Loss curves.
 
+use std::ops::Range;
+
 use plotters::{coord::Shift, prelude::*};
 
 use crate::{
@@ -20,6 +22,19 @@ const POINTS: usize = 60;
 pub(crate) struct LossCurves<'a> {
     pub(crate) courses: &'a [Course],
     pub(crate) trigram: f64,
+}
+
+impl LossCurves<'_> {
+    /// From the least loss of all curves to the largest, with some room.
+    fn losses(&self) -> Range<f64> {
+        let curves = self.courses.iter().flat_map(|course| {
+            let training = smoothed(&course.losses).into_iter().map(|(_, loss)| loss);
+            training.chain(course.perplexities.iter().map(|perplexity| perplexity.ln()))
+        });
+        let (least, most) =
+            curves.fold((self.trigram, self.trigram), |(least, most), loss| (least.min(loss), most.max(loss)));
+        least - 0.2..most + 0.2
+    }
 }
 
 /// Means of consecutive losses, at the steps in their middle.
@@ -47,7 +62,7 @@ impl Figure for LossCurves<'_> {
             .margin_right(40)
             .x_label_area_size(80)
             .y_label_area_size(105)
-            .build_cartesian_2d(0.0..steps * 1.02, 3.5..8.0)?;
+            .build_cartesian_2d(0.0..steps * 1.02, self.losses())?;
         let step = |step: &f64| format!("{step:.0}");
         let y = format!("cross-entropy of a token, context {CONTEXT}");
         draw_axes_of(&mut chart, "steps", &step, &y)?;

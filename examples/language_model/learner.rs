@@ -9,7 +9,6 @@ use factorized_embedding::{
     train::{Gradients, Optimizer, TrainableEmbedding},
 };
 use ndarray::Array2;
-use rand::{SeedableRng, rngs::ChaCha8Rng};
 use rand_distr::{Distribution, Normal};
 
 use crate::{
@@ -17,6 +16,7 @@ use crate::{
     block::Dropout,
     model::Transformer,
     plan::{MAX_NORM, NUM_BLOCKS, Plan, STD, WEIGHT_DECAY},
+    random::{Purpose, rng},
     support::Result,
 };
 
@@ -70,7 +70,7 @@ impl<L: TrainableEmbedding + 'static> Learner<L> {
         variables.draw(seed)?;
         let parameters = ParamsAdamW { weight_decay: WEIGHT_DECAY, ..ParamsAdamW::default() };
         let optimizer = AdamW::new(variables.all.clone(), parameters)?;
-        let dropout = Dropout::new(plan.dropout, seed);
+        let dropout = Dropout::new(plan.dropout, rng(seed, Purpose::Dropout));
         Ok(Self { embedding, transformer, variables, optimizer, dropout, gradient_bytes: 0 })
     }
 
@@ -132,8 +132,8 @@ impl<L: TrainableEmbedding + 'static> Learn for Learner<L> {
     }
 
     fn bytes(&self) -> [usize; 2] {
-        let state = self.embedding.with_optimizer(|optimizer| L::state(optimizer).size_in_bytes());
-        let table = self.embedding.layer().size_in_bytes() + state + self.gradient_bytes;
+        let layer = self.embedding.layer();
+        let table = layer.size_in_bytes() + L::state(layer.optimizer()).size_in_bytes() + self.gradient_bytes;
         // Each variable with two moments and a gradient.
         [table, table + 4 * size_of::<f32>() * self.variables.len()]
     }
@@ -148,7 +148,7 @@ impl Variables {
 
     /// Normal numbers for all matrices, whatever they were made with, scaled down where they add to the residual stream (GPT-2).
     fn draw(&self, seed: u64) -> Result<()> {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut rng = rng(seed, Purpose::Weights);
         let mut entries = |std: f64, shape: &[usize]| -> Result<Tensor> {
             let normal = Normal::new(0.0, std as f32)?;
             let numbers = (0..shape.iter().product()).map(|_| normal.sample(&mut rng));

@@ -14,6 +14,7 @@ mod figure;
 mod learner;
 mod model;
 mod plan;
+mod random;
 mod recovery;
 mod report;
 #[path = "../support/mod.rs"]
@@ -50,13 +51,13 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let trigram = Trigram::new(&text.training);
     let trigram = trigram.perplexity(&text.validation, batches::num_predicted(&text.validation));
     report::write_introduction(&text, &plan, trigram, out)?;
-    let bar = progress::rounds(plan.seeds.len() * plan.steps(&text));
+    let bar = progress::rounds(plan.seeds.len() * (plan.steps(&text) + recovery::steps(&plan, &text)));
     let mut outcomes = Vec::new();
     for &seed in &plan.seeds {
         bar.set_message(format!("seed {seed}"));
         let mut learners = Kind::ALL.iter().map(|kind| kind.learner(&plan, seed)).collect::<Result<Vec<_>>>()?;
         let courses = training::train(&mut learners, &text, &plan, seed, &bar)?;
-        let recovery = recovery::recover(&*learners[0], &text, &plan, seed)?;
+        let recovery = recovery::recover(&*learners[0], &text, &plan, seed, &bar)?;
         outcomes.push(Outcome { learners, courses, recovery });
     }
     bar.finish_and_clear();

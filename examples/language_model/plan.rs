@@ -54,7 +54,7 @@ impl Plan {
         Ok(decay(self.learning_rate, steps)?)
     }
 
-    /// Fine-tuning begins where a tenth of the steps would end it.
+    /// The same for fine-tuning, at a third of the learning rate: what was learnt is to stay.
     pub(crate) fn fine_tuning(&self, steps: usize) -> Result<Schedule> {
         Ok(decay(self.learning_rate / 3.0, steps)?)
     }

@@ -1,12 +1,13 @@
 //! A trained dense table, decomposed, and trained on as factors.
 
 use factorized_embedding::{Decompose, FactorizedEmbedding, Rank, TruncatedSvd};
-use rand::{SeedableRng, rngs::ChaCha8Rng};
+use indicatif::ProgressBar;
 
 use crate::{
     batches,
     learner::{Learn, Learner},
     plan::{DIM, Plan},
+    random::{Purpose, rng},
     support::Result,
     text::Text,
 };
@@ -25,26 +26,32 @@ pub(crate) struct Recovery {
     pub(crate) after: f64,
 }
 
+/// How many steps of fine-tuning there are.
+pub(crate) fn steps(plan: &Plan, text: &Text) -> usize {
+    plan.steps(text) / SHARE
+}
+
 /// The factors of least error weighted by the frequencies of tokens, in the model of the dense table; all of it is trained on.
-pub(crate) fn recover(dense: &dyn Learn, text: &Text, plan: &Plan, seed: u64) -> Result<Recovery> {
+pub(crate) fn recover(dense: &dyn Learn, text: &Text, plan: &Plan, seed: u64, bar: &ProgressBar) -> Result<Recovery> {
     let decomposition =
         TruncatedSvd::new(Rank::Fixed(RANK)).with_row_weights(text.counts()?).decompose(dense.table()?.view())?;
-    let factors = decomposition.factors.balanced()?;
-    let learner = Learner::new(FactorizedEmbedding::new(factors), plan, seed)?;
+    let weighted_error =
+        decomposition.weighted_relative_error.ok_or("a weighted decomposition has no weighted error")?;
+    let learner = Learner::new(FactorizedEmbedding::new(decomposition.factors.balanced()?), plan, seed)?;
     let mut learner = learner.with_variables_of(dense.variables())?;
     let before = learner.perplexity(&text.validation)?;
 
-    let steps = plan.steps(text) / SHARE;
+    let steps = steps(plan, text);
     let schedule = plan.fine_tuning(steps)?;
-    let mut rng = ChaCha8Rng::seed_from_u64(seed + 1);
+    let mut rng = rng(seed, Purpose::FineTuning);
     let mut step = 0;
     while step < steps {
         for batch in batches::shuffled(&text.training, &mut rng).take(steps - step) {
             learner.step(&batch?, schedule.learning_rate(step as u64))?;
             step += 1;
+            bar.inc(1);
         }
     }
     let after = learner.perplexity(&text.validation)?;
-    let weighted_error = decomposition.weighted_relative_error.unwrap_or(decomposition.relative_error);
     Ok(Recovery { steps, weighted_error, before, after })
 }

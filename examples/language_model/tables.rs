@@ -4,12 +4,12 @@ use std::fmt;
 
 use factorized_embedding::{DenseEmbedding, FactorizedEmbedding, Shape};
 use ndarray::Array2;
-use rand::{SeedableRng, rngs::ChaCha8Rng};
 use rand_distr::{Distribution, Normal};
 
 use crate::{
     learner::{Learn, Learner},
     plan::{DIM, Plan, STD},
+    random::{Purpose, rng},
     support::Result,
     text::VOCAB_SIZE,
 };
@@ -28,7 +28,7 @@ impl Kind {
 
     /// A model around a table of random numbers, of the same standard deviation whatever its kind.
     pub(crate) fn learner(self, plan: &Plan, seed: u64) -> Result<Box<dyn Learn>> {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut rng = rng(seed, Purpose::Table);
         Ok(match self {
             Self::Dense => {
                 let entries = Normal::new(0.0, STD as f32)?;

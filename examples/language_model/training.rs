@@ -7,9 +7,16 @@ use std::{
 };
 
 use indicatif::ProgressBar;
-use rand::{SeedableRng, rngs::ChaCha8Rng};
 
-use crate::{batches, learner::Learn, plan::Plan, support::Result, text::Text};
+use crate::{
+    batches,
+    learner::Learn,
+    plan::Plan,
+    random::{Purpose, rng},
+    support::Result,
+    tables::Kind,
+    text::Text,
+};
 
 /// How a training went.
 #[derive(Debug, Default)]
@@ -67,11 +74,11 @@ pub(crate) fn train(
 /// less by a second thread.
 pub(crate) fn num_lanes() -> usize {
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    if rayon::current_num_threads() == 1 { processors } else { 1 }
+    if rayon::current_num_threads() == 1 { processors.min(Kind::ALL.len()) } else { 1 }
 }
 
 fn train_in_turns(mut lane: Lane<'_>, text: &Text, plan: &Plan, seed: u64, bar: Option<&ProgressBar>) -> Result<()> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut rng = rng(seed, Purpose::Batches);
     let schedule = plan.schedule(plan.steps(text))?;
     let mut step = 0;
     for _ in 0..plan.epochs {

@@ -42,7 +42,8 @@ impl<C: Copy + Eq + Hash> Level<C> {
             *different += 1;
         }
         let with = |wanted: u32| counts.values().filter(|&&count| count == wanted).count() as f64;
-        Self { discount: with(1) / (with(1) + 2.0 * with(2)), counts, totals }
+        // Every text of some length has n-grams that occur once.
+        Self { discount: with(1).max(1.0) / (with(1).max(1.0) + 2.0 * with(2)), counts, totals }
     }
 
     fn probability(&self, context: C, token: TokenId, shorter: f64) -> f64 {

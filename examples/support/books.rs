@@ -42,7 +42,7 @@ impl Book {
             format!("{path} does not contain “{beginning}”, expected as the beginning of its first chapter")
         })?;
         let mut chapters = vec![Vec::new()];
-        for line in text[start..].lines().filter(|line| !line.trim().is_empty()) {
+        for line in text[start..].lines().filter(|line| !line.trim().is_empty() && !is_part(line)) {
             match chapters.last_mut() {
                 Some(chapter) if !is_heading(line) => chapter.push(line.to_owned()),
                 _ => chapters.push(Vec::new()),
@@ -65,4 +65,11 @@ fn is_heading(line: &str) -> bool {
         number.chars().all(|digit| digit.is_ascii_digit() || "IVXLC".contains(digit))
     };
     words.next().is_some_and(|word| word.eq_ignore_ascii_case("chapter")) && words.next().is_some_and(is_number)
+}
+
+/// “BOOK TWO: 1805”, “SECOND EPILOGUE”, “Epilogue”
+fn is_part(line: &str) -> bool {
+    let mut words = line.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+    words.clone().count() == 2 && line.starts_with("BOOK ")
+        || words.clone().count() <= 2 && words.any(|word| word.eq_ignore_ascii_case("epilogue"))
 }

@@ -3,14 +3,14 @@
 use std::{
     fmt,
     ops::Deref,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use candle_core::{DType, Device, Module, Result, Tensor, Var, bail};
 
 use super::{
     operations::{BagOperation, CrossEntropyOperation, LogitsOperation, LookupOperation},
-    tensors::{ids_of, prepared, with_last, with_matrix},
+    tensors::{check_last, ids_of, prepared, with_matrix},
 };
 use crate::{
     FactorizedEmbedding, Pooling, TokenId,
@@ -26,8 +26,8 @@ use crate::{
 ///
 /// A clone is the same layer: a model can hold one, and the loop that trains it another.
 ///
-/// `backward` fails for outputs of before a step, whose gradients would be those of other parameters. Whatever it has added up before it failed
-/// is there; drop it with `take_gradients`.
+/// `backward` fails for outputs of before a step, whose gradients would be those of other parameters, and where gradients of
+/// before a step have not been taken. Whatever it has added up before it failed is there; drop it with `take_gradients`.
 ///
 /// # Examples
 ///
@@ -42,19 +42,20 @@ pub struct AutogradEmbedding<L: TrainableEmbedding> {
 
 /// What all clones and the graph share.
 pub(super) struct Shared<L: TrainableEmbedding> {
-    layer: RwLock<Versioned<L>>,
-    optimizer: Mutex<L::Optimizer>,
-    gradients: Mutex<Option<L::Gradients>>,
+    state: RwLock<State<L>>,
+    /// The version of the layer that they are of, and their sum.
+    gradients: Mutex<Option<(u64, L::Gradients)>>,
 }
 
-struct Versioned<L> {
+struct State<L: TrainableEmbedding> {
     layer: L,
-    /// How often it was changed.
+    optimizer: L::Optimizer,
+    /// How often they were changed.
     version: u64,
 }
 
-/// The layer, while nobody changes it.
-pub struct LayerRef<'a, L>(RwLockReadGuard<'a, Versioned<L>>);
+/// A layer and its optimizer, while nobody changes them.
+pub struct LayerRef<'a, L: TrainableEmbedding>(RwLockReadGuard<'a, State<L>>);
 
 /// What an operation of the graph has to remember of its layer.
 pub(super) struct Link<L: TrainableEmbedding> {
@@ -70,8 +71,8 @@ impl<L: TrainableEmbedding + 'static> AutogradEmbedding<L> {
     /// # Errors
     /// Those of candle.
     pub fn new(layer: L, optimizer: L::Optimizer) -> Result<Self> {
-        let layer = RwLock::new(Versioned { layer, version: 0 });
-        let shared = Arc::new(Shared { layer, optimizer: Mutex::new(optimizer), gradients: Mutex::new(None) });
+        let state = RwLock::new(State { layer, optimizer, version: 0 });
+        let shared = Arc::new(Shared { state, gradients: Mutex::new(None) });
         let anchor = Var::zeros((), DType::F32, &Device::Cpu)?;
         Ok(Self { shared, anchor, trainable: Trainable::default(), scale_grad_by_freq: false })
     }
@@ -107,17 +108,14 @@ impl<L: TrainableEmbedding + 'static> AutogradEmbedding<L> {
     /// # Errors
     /// Those of candle, also for another last dimension.
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
-        let shape = {
-            let layer = self.layer();
-            with_last(hidden, layer.dim(), layer.vocab_size())?
-        };
-        let operation = LogitsOperation { link: self.link(), shape };
-        prepared(hidden)?.apply_op2(&self.anchor, operation)?.to_device(hidden.device())
+        check_last(hidden, self.layer().dim())?;
+        prepared(hidden)?.apply_op2(&self.anchor, LogitsOperation { link: self.link() })?.to_device(hidden.device())
     }
 
     /// The mean cross-entropy of the head that is tied to this layer, without its logits ever being all there: see
-    /// [`Backward::cross_entropy`]. The gradients are made at once, which costs as much as the loss, twice;
-    /// [`cross_entropy_loss`](Self::cross_entropy_loss) goes without.
+    /// [`Backward::cross_entropy`]. The gradients are made at once, and kept for one call of `backward`; that takes three times
+    /// as many products as the loss alone, which [`cross_entropy_loss`](Self::cross_entropy_loss) gives. Those of the rows of U (or of a dense
+    /// table) are of the whole vocabulary, as those of any head with a softmax.
     ///
     /// # Shapes
     /// `hidden` \[.., dim\], `targets` \[..\] of integers → \[\]; targets that are `ignored` count for nothing
@@ -154,17 +152,17 @@ impl<L: TrainableEmbedding + 'static> AutogradEmbedding<L> {
         Ok(())
     }
 
-    /// The layer as it stands: to look ids up without candle, to be saved, to be evaluated. No step can be made until what is
-    /// returned is dropped.
+    /// The layer and its [optimizer](LayerRef::optimizer) as they stand: to look ids up without candle, to be saved, to be
+    /// evaluated. Whoever changes them waits until what is returned is dropped: on the same thread, for ever.
     #[must_use]
     pub fn layer(&self) -> LayerRef<'_, L> {
-        LayerRef(self.shared.layer())
+        LayerRef(self.shared.state())
     }
 
     /// The sum of the gradients of all calls of `backward` since the last time they were taken; nothing if there was none.
     #[must_use]
     pub fn take_gradients(&self) -> Option<L::Gradients> {
-        locked(&self.shared.gradients).take()
+        locked(&self.shared.gradients).take().map(|(_, gradients)| gradients)
     }
 
     /// A step of the optimizer.
@@ -172,31 +170,51 @@ impl<L: TrainableEmbedding + 'static> AutogradEmbedding<L> {
     /// # Errors
     /// Those of [`TrainableEmbedding::step`], in candle's error. Nothing is changed then.
     pub fn step(&self, gradients: &L::Gradients, learning_rate: f64) -> Result<()> {
-        Ok(self.update(|layer, optimizer| layer.step(optimizer, gradients, learning_rate))?)
+        let mut state = self.shared.state_mut();
+        let State { layer, optimizer, version } = &mut *state;
+        layer.step(optimizer, gradients, learning_rate)?;
+        *version += 1;
+        Ok(())
     }
 
-    /// Changes the layer and what the optimizer remembers in another way:
-    /// [norms](crate::train::Renormalize), [orthonormal directions](crate::train::FactorOptimizer::orthonormalize), more rows, another optimizer.
+    /// Changes the layer and what the optimizer remembers in another way: [norms](crate::train::Renormalize),
+    /// [orthonormal directions](crate::train::FactorOptimizer::orthonormalize), more rows, another optimizer. Outputs of before
+    /// have no gradients afterwards, whether or not it succeeds. `change` must not call this layer.
     ///
     /// # Errors
     /// Those of `change`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use factorized_embedding::{
+    ///     Embedding, FactorizedEmbedding, Factors,
+    ///     candle::AutogradEmbedding,
+    ///     train::{FactorOptimizer, Optimizer, Renormalize},
+    /// };
+    /// use ndarray::array;
+    ///
+    /// # fn main() -> candle_core::Result<()> {
+    /// let layer = FactorizedEmbedding::new(Factors::new(array![[1.0], [2.0]], array![[3.0, 4.0]])?);
+    /// let embedding = AutogradEmbedding::new(layer, FactorOptimizer::new(Optimizer::adam())?)?;
+    /// embedding.update(|layer, _| layer.renormalize(&[0, 1], 5.0))?;
+    /// assert!(embedding.layer().lookup(&[1])?.iter().all(|number| *number < 4.1));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn update<R, E>(
         &self,
         change: impl FnOnce(&mut L, &mut L::Optimizer) -> std::result::Result<R, E>,
     ) -> std::result::Result<R, E> {
-        let mut versioned = self.shared.layer.write().unwrap_or_else(PoisonError::into_inner);
-        versioned.version += 1;
-        change(&mut versioned.layer, &mut locked(&self.shared.optimizer))
-    }
-
-    /// What `read` makes of the optimizer: what it [remembers](TrainableEmbedding::state), to be saved, say.
-    pub fn with_optimizer<R>(&self, read: impl FnOnce(&L::Optimizer) -> R) -> R {
-        read(&locked(&self.shared.optimizer))
+        let mut state = self.shared.state_mut();
+        let State { layer, optimizer, version } = &mut *state;
+        *version += 1;
+        change(layer, optimizer)
     }
 
     fn link(&self) -> Link<L> {
         let Self { shared, trainable, scale_grad_by_freq, .. } = self;
-        let (shared, version) = (Arc::clone(shared), shared.layer().version);
+        let (shared, version) = (Arc::clone(shared), shared.state().version);
         Link { shared, version, trainable: *trainable, scale_grad_by_freq: *scale_grad_by_freq }
     }
 }
@@ -227,11 +245,20 @@ impl<L: TrainableEmbedding> Clone for AutogradEmbedding<L> {
 
 impl<L: TrainableEmbedding> fmt::Debug for AutogradEmbedding<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AutogradEmbedding({:?}, {:?})", self.shared.layer().layer, locked(&self.shared.optimizer))
+        let state = self.shared.state();
+        write!(f, "AutogradEmbedding({:?}, {:?})", state.layer, state.optimizer)
     }
 }
 
-impl<L> Deref for LayerRef<'_, L> {
+impl<L: TrainableEmbedding> LayerRef<'_, L> {
+    /// What follows the gradients of the layer, with all that it [remembers](TrainableEmbedding::state).
+    #[must_use]
+    pub fn optimizer(&self) -> &L::Optimizer {
+        &self.0.optimizer
+    }
+}
+
+impl<L: TrainableEmbedding> Deref for LayerRef<'_, L> {
     type Target = L;
 
     fn deref(&self) -> &L {
@@ -239,47 +266,52 @@ impl<L> Deref for LayerRef<'_, L> {
     }
 }
 
-impl<L: fmt::Debug> fmt::Debug for LayerRef<'_, L> {
+impl<L: TrainableEmbedding> fmt::Debug for LayerRef<'_, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LayerRef({:?})", self.0.layer)
+        write!(f, "LayerRef({:?}, {:?})", self.0.layer, self.0.optimizer)
     }
 }
 
 impl<L: TrainableEmbedding> Shared<L> {
-    fn layer(&self) -> RwLockReadGuard<'_, Versioned<L>> {
+    fn state(&self) -> RwLockReadGuard<'_, State<L>> {
         // A layer is whole after every call, whatever became of the thread.
-        self.layer.read().unwrap_or_else(PoisonError::into_inner)
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state_mut(&self) -> RwLockWriteGuard<'_, State<L>> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<L: TrainableEmbedding> Link<L> {
-    /// The layer, for a forward pass.
-    pub(super) fn layer(&self) -> LayerRef<'_, L> {
-        LayerRef(self.shared.layer())
-    }
-
-    /// Makes gradients, which are not added to any yet.
-    pub(super) fn differentiate<R>(&self, work: impl FnOnce(&L, Backward<'_, L>) -> crate::Result<R>) -> Result<R> {
-        let versioned = self.unchanged()?;
-        let layer = &versioned.layer;
-        Ok(work(layer, Backward::with_settings(layer, self.trainable, self.scale_grad_by_freq))?)
-    }
-
-    /// The layer, if it is still the one of the forward pass.
-    fn unchanged(&self) -> Result<RwLockReadGuard<'_, Versioned<L>>> {
-        let versioned = self.shared.layer();
-        if versioned.version != self.version {
-            bail!("the embedding was changed between the forward and the backward pass");
+    /// The layer, if it is still the one that the operation was made for.
+    pub(super) fn layer(&self) -> Result<LayerRef<'_, L>> {
+        let state = self.shared.state();
+        if state.version != self.version {
+            let (expected, actual) = (self.version, state.version);
+            bail!(
+                "the embedding was changed between the forward and the backward pass: it is at version {actual}, expected {expected}"
+            );
         }
-        Ok(versioned)
+        Ok(LayerRef(state))
+    }
+
+    /// Gradients of the layer.
+    pub(super) fn backward<'a>(&self, layer: &'a L) -> Backward<'a, L> {
+        Backward::with_settings(layer, self.trainable, self.scale_grad_by_freq)
     }
 
     /// Adds gradients to those that are to be taken.
     pub(super) fn add(&self, gradients: L::Gradients) -> Result<()> {
-        let _unchanged = self.unchanged()?;
         match &mut *locked(&self.shared.gradients) {
-            Some(sum) => sum.add(&gradients)?,
-            none => *none = Some(gradients),
+            Some((version, sum)) if *version == self.version => sum.add(&gradients)?,
+            Some((version, _)) => {
+                let expected = self.version;
+                bail!(
+                    "gradients of version {version} of the embedding were not taken, expected those of version {expected}"
+                )
+            }
+            none => *none = Some((self.version, gradients)),
         }
         Ok(())
     }

@@ -9,9 +9,9 @@ use crate::train::{Gradients, clip_factor};
 /// before. Variables without a gradient have none afterwards.
 ///
 /// # Errors
-/// [`InvalidSetting`](crate::Error::InvalidSetting) for a `max_norm` that is not positive,
-/// [`NonFinite`](crate::Error::NonFinite) where a number is not finite, in candle's error; those of candle. Nothing is
-/// scaled then.
+/// [`InvalidSetting`](crate::Error::InvalidSetting) for a `max_norm` that is not positive and
+/// [`NonFinite`](crate::Error::NonFinite) for an embedding's gradient that is not finite, in candle's error; those of candle,
+/// also for a variable's gradient that is not finite. Nothing is scaled then.
 pub fn clip_global_norm(
     store: &mut GradStore,
     variables: &[Var],
@@ -25,7 +25,7 @@ pub fn clip_global_norm(
     let norm = squares.sqrt();
     if !norm.is_finite() {
         embeddings.iter().try_for_each(|gradients| gradients.check_finite())?;
-        bail!("the gradient of a variable is not finite");
+        bail!("the norm of the gradients of the variables is {norm}, expected a finite number");
     }
     let factor = clip_factor(norm, max_norm)?;
     if factor < 1.0 {

@@ -3,7 +3,7 @@
 use candle_core::{Module, Result, Tensor};
 use ndarray::Array2;
 
-use super::tensors::{ids_of, prepared, with_last, with_matrix};
+use super::tensors::{check_last, ids_of, prepared, with_last, with_matrix};
 use crate::{BlockwiseEmbedding, DenseEmbedding, Embedding, FactorizedEmbedding, QuantizedEmbedding};
 
 /// The vectors of ids of any shape, as one more dimension, on the device of the ids. What [`Module::forward`] of every layer does, for a
@@ -43,9 +43,9 @@ pub fn lookup(layer: &dyn Embedding, ids: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// Those of candle, also for another last dimension.
 pub fn logits(layer: &dyn Embedding, hidden: &Tensor) -> Result<Tensor> {
-    let shape = with_last(hidden, layer.dim(), layer.vocab_size())?;
+    check_last(hidden, layer.dim())?;
     let logits = with_matrix(&prepared(hidden)?, layer.dim(), |hidden| Ok(layer.logits(hidden)?))?;
-    to_device_of(hidden, logits, shape)
+    to_device_of(hidden, logits, with_last(hidden.dims(), layer.vocab_size()))
 }
 
 fn to_device_of(tensor: &Tensor, numbers: Array2<f32>, shape: Vec<usize>) -> Result<Tensor> {

@@ -2,12 +2,12 @@
 
 use std::sync::Mutex;
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use ndarray::Array2;
 
 use super::{
     autograd::{Link, locked},
-    tensors::{matrix, with_matrix},
+    tensors::{matrix, with_last, with_matrix},
 };
 use crate::{
     Bags, Pooling, TokenId,
@@ -28,15 +28,15 @@ impl<L: TrainableEmbedding> CustomOp1 for LookupOperation<L> {
     }
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        let layer = self.link.layer();
+        let layer = self.link.layer()?;
         let shape = [self.shape.as_slice(), &[layer.dim()]].concat();
         Ok((storage(layer.lookup(&self.ids)?), shape.into()))
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, grad_out: &Tensor) -> Result<Option<Tensor>> {
-        let dim = self.link.layer().dim();
-        let gradients = with_matrix(grad_out, dim, |grad_out| {
-            self.link.differentiate(|_, backward| backward.lookup(&self.ids, grad_out))
+        let layer = self.link.layer()?;
+        let gradients = with_matrix(grad_out, layer.dim(), |grad_out| {
+            Ok(self.link.backward(&layer).lookup(&self.ids, grad_out)?)
         })?;
         self.link.add(gradients)?;
         Ok(None)
@@ -66,15 +66,15 @@ impl<L: TrainableEmbedding> CustomOp1 for BagOperation<L> {
     }
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        let layer = self.link.layer();
+        let layer = self.link.layer()?;
         let vectors = self.with_bags(|bags| Ok(layer.bag(bags)?))?;
         Ok((storage(vectors), (self.num_bags, layer.dim()).into()))
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, grad_out: &Tensor) -> Result<Option<Tensor>> {
-        let dim = self.link.layer().dim();
-        let gradients = with_matrix(grad_out, dim, |grad_out| {
-            self.with_bags(|bags| self.link.differentiate(|_, backward| backward.bag(bags, grad_out)))
+        let layer = self.link.layer()?;
+        let gradients = with_matrix(grad_out, layer.dim(), |grad_out| {
+            self.with_bags(|bags| Ok(self.link.backward(&layer).bag(bags, grad_out)?))
         })?;
         self.link.add(gradients)?;
         Ok(None)
@@ -84,8 +84,6 @@ impl<L: TrainableEmbedding> CustomOp1 for BagOperation<L> {
 /// Of hidden states, which come first; the other argument is the anchor.
 pub(super) struct LogitsOperation<L: TrainableEmbedding> {
     pub(super) link: Link<L>,
-    /// Of the logits.
-    pub(super) shape: Vec<usize>,
 }
 
 impl<L: TrainableEmbedding> CustomOp2 for LogitsOperation<L> {
@@ -94,9 +92,9 @@ impl<L: TrainableEmbedding> CustomOp2 for LogitsOperation<L> {
     }
 
     fn cpu_fwd(&self, hidden: &CpuStorage, layout: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        let layer = self.link.layer();
+        let layer = self.link.layer()?;
         let logits = layer.logits(matrix(hidden, layout, layer.dim())?)?;
-        Ok((storage(logits), self.shape.clone().into()))
+        Ok((storage(logits), with_last(layout.dims(), layer.vocab_size()).into()))
     }
 
     fn bwd(
@@ -106,12 +104,10 @@ impl<L: TrainableEmbedding> CustomOp2 for LogitsOperation<L> {
         _: &Tensor,
         grad_logits: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let vocab_size = self.link.layer().vocab_size();
-        let (gradients, of_hidden) = with_matrix(grad_logits, vocab_size, |grad_logits| {
-            with_matrix(hidden, hidden.dim(D::Minus1)?, |hidden| {
-                self.link.differentiate(|layer, backward| {
-                    Ok((backward.logits(hidden, grad_logits)?, layer.soft_lookup(grad_logits)?))
-                })
+        let layer = self.link.layer()?;
+        let (gradients, of_hidden) = with_matrix(grad_logits, layer.vocab_size(), |grad_logits| {
+            with_matrix(hidden, layer.dim(), |hidden| {
+                Ok((self.link.backward(&layer).logits(hidden, grad_logits)?, layer.soft_lookup(grad_logits)?))
             })
         })?;
         self.link.add(gradients)?;
@@ -140,9 +136,9 @@ impl<L: TrainableEmbedding> CustomOp2 for CrossEntropyOperation<L> {
     }
 
     fn cpu_fwd(&self, hidden: &CpuStorage, layout: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        let hidden = matrix(hidden, layout, self.link.layer().dim())?;
-        let made =
-            self.link.differentiate(|_, backward| backward.cross_entropy(hidden, &self.targets, self.ignored))?;
+        let layer = self.link.layer()?;
+        let hidden = matrix(hidden, layout, layer.dim())?;
+        let made = self.link.backward(&layer).cross_entropy(hidden, &self.targets, self.ignored)?;
         let loss = made.loss as f32;
         *locked(&self.made) = Some(made);
         Ok((CpuStorage::F32(vec![loss]), ().into()))
@@ -155,14 +151,19 @@ impl<L: TrainableEmbedding> CustomOp2 for CrossEntropyOperation<L> {
         _: &Tensor,
         grad_loss: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let _unchanged = self.link.layer()?;
+        let factor = grad_loss.to_scalar::<f32>()?;
+        if !factor.is_finite() {
+            bail!("∂L/∂loss of a cross-entropy is {factor}, expected a finite number");
+        }
         let Some(made) = locked(&self.made).take() else {
             bail!("the backward pass of a cross-entropy was made already: its gradients are gone")
         };
         let CrossEntropy { hidden: mut of_hidden, mut gradients, .. } = made;
-        let factor = grad_loss.to_scalar::<f32>()?;
         if factor != 1.0 {
             of_hidden *= factor;
             gradients.scale(factor);
+            gradients.check_finite()?;
         }
         self.link.add(gradients)?;
         Ok((Some(like(hidden, of_hidden)?), None))

@@ -51,13 +51,15 @@ pub(super) fn prepared(tensor: &Tensor) -> Result<Tensor> {
 
 /// The numbers of a row-major `f32` storage on the CPU as a matrix of so many columns.
 pub(super) fn matrix<'a>(storage: &'a CpuStorage, layout: &Layout, columns: usize) -> Result<ArrayView2<'a, f32>> {
-    let Some((start, end)) = layout.contiguous_offsets() else { bail!("the numbers are not contiguous") };
+    let Some((start, end)) = layout.contiguous_offsets() else {
+        bail!("numbers of shape {:?} have strides {:?}, expected row-major ones", layout.dims(), layout.stride());
+    };
     let numbers = &storage.as_slice::<f32>()?[start..end];
     let rows = numbers.len().checked_div(columns).unwrap_or(0);
     ArrayView2::from_shape((rows, columns), numbers).map_err(candle_core::Error::wrap)
 }
 
-/// What `work` makes of a gradient as a matrix of so many columns.
+/// What `work` makes of a tensor on the CPU as a matrix of so many columns.
 pub(super) fn with_matrix<R>(
     tensor: &Tensor,
     columns: usize,
@@ -67,16 +69,20 @@ pub(super) fn with_matrix<R>(
     let (storage, layout) = tensor.storage_and_layout();
     match &*storage {
         Storage::Cpu(storage) => work(matrix(storage, layout, columns)?),
-        _ => bail!("a gradient is not on the CPU"),
+        _ => bail!("a tensor is on {:?}, expected the CPU", tensor.device().location()),
     }
 }
 
-/// The dimensions of a tensor with another last one.
-pub(super) fn with_last(tensor: &Tensor, expected: usize, last: usize) -> Result<Vec<usize>> {
-    let mut shape = tensor.dims().to_vec();
-    match shape.last_mut() {
-        Some(width) if *width == expected => *width = last,
-        _ => bail!("hidden states have shape {:?}, expected a last dimension of {expected}", tensor.dims()),
+/// Hidden states have this last dimension.
+pub(super) fn check_last(hidden: &Tensor, expected: usize) -> Result<()> {
+    match hidden.dims() {
+        [.., last] if *last == expected => Ok(()),
+        dims => bail!("hidden states have shape {dims:?}, expected a last dimension of {expected}"),
     }
-    Ok(shape)
+}
+
+/// The dimensions of something with another last one.
+pub(super) fn with_last(dims: &[usize], last: usize) -> Vec<usize> {
+    let before = dims.split_last().map_or(&[][..], |(_, before)| before);
+    [before, &[last]].concat()
 }

@@ -60,8 +60,8 @@ pub fn factors_from_builder(shape: Shape, builder: &VarBuilder<'_>) -> Result<Fa
     Ok(factors)
 }
 
-/// Factors as variables of a model, by the names that [`factors_from_builder`] reads, below a prefix: to be saved with the
-/// others. Variables that are there already, of the same shapes, get the new numbers; the others are made, in `f32` on the
+/// Factors as variables, by the names that [`factors_from_builder`] reads, below a prefix: to be saved with those of a model.
+/// An optimizer of candle's that is made of them would train them whole, with moments of \[`vocab_size`, rank\] numbers. Variables that are there already, of the same shapes, get the new numbers; the others are made, in `f32` on the
 /// CPU. A `diagonal` or `bias` that is there and that the factors do not have is removed.
 ///
 /// # Errors

@@ -67,6 +67,13 @@ impl RowGradient {
                 *self = Self { ids: None, values };
             }
             (Some(ids), Some(other_ids)) if ids == other_ids => self.values += &other.values,
+            (Some(ids), Some(other_ids)) if other_ids.len() <= ids.len() && contains(ids, other_ids) => {
+                let slots = other_ids.iter().filter_map(|id| ids.binary_search(id).ok());
+                for (slot, row) in slots.zip(other.values.rows()) {
+                    let mut sum = self.values.row_mut(slot);
+                    sum += &row;
+                }
+            }
             (Some(ids), Some(other_ids)) => {
                 let mut union: Vec<TokenId> = ids.iter().chain(other_ids).copied().collect();
                 union.sort_unstable();
@@ -84,6 +91,11 @@ impl RowGradient {
             }
         }
     }
+}
+
+/// Whether all of the others are among the ids; both ascend.
+fn contains(ids: &[TokenId], others: &[TokenId]) -> bool {
+    others.iter().all(|id| ids.binary_search(id).is_ok())
 }
 
 /// Adds a row for each id to the row of that number.

@@ -5,7 +5,7 @@ use candle_nn::loss;
 use factorized_embedding::{
     DenseEmbedding, Embedding, FactorizedEmbedding, Pooling,
     candle::{AutogradEmbedding, to_tensor},
-    train::{Backward, FactorOptimizer, Optimizer, TableOptimizer, Trainable},
+    train::{Backward, FactorOptimizer, Gradients, Optimizer, TableOptimizer, Trainable},
 };
 use ndarray::{Array2, ArrayView2};
 
@@ -121,6 +121,23 @@ fn ignored_targets_count_for_nothing() -> Result<()> {
     Ok(())
 }
 
+/// A head and a lookup of a layer with padding: rows of the head's gradient are all but one.
+#[test]
+fn tied_layers_with_padding_have_the_sum_of_both_gradients() -> Result<()> {
+    let layer = FactorizedEmbedding::new(factors()).with_padding_id(3)?;
+    let backward = Backward::new(&layer);
+    let embedding = AutogradEmbedding::new(layer.clone(), FactorOptimizer::new(Optimizer::sgd())?)?;
+    let targets = [1, 2, 3, 4, 5, 6];
+    embedding.cross_entropy(&embedding.forward(&ids(&IDS, &[6]))?, &ids(&targets, &[6]), None)?.backward()?;
+    let head = backward.cross_entropy(layer.lookup(&IDS)?.view(), &targets, None)?;
+    let mut expected = head.gradients;
+    expected.add(&backward.lookup(&IDS, head.hidden.view())?)?;
+    let gradients = embedding.take_gradients().expect("gradients");
+    assert_eq!(gradients.u.as_ref().and_then(|u| u.ids()).map(<[u32]>::len), Some(VOCAB_SIZE - 1));
+    assert_eq!(gradients, expected);
+    Ok(())
+}
+
 /// A hidden state that no variable stands behind: the head is trained all the same.
 #[test]
 fn heads_learn_from_constants() -> Result<()> {
@@ -192,7 +209,12 @@ fn other_floating_point_types_are_converted() -> Result<()> {
     let logits = embedding.logits(&hidden)?;
     assert_eq!(logits.dtype(), candle_core::DType::F32);
     let store = logits.sum_all()?.backward()?;
-    assert_eq!(store.get(&hidden).expect("a gradient").dtype(), candle_core::DType::F16);
+    let gradient = store.get(&hidden).expect("a gradient");
+    assert_eq!(gradient.dtype(), candle_core::DType::F16);
+    let sums = FactorizedEmbedding::new(factors()).soft_lookup(Array2::ones((2, VOCAB_SIZE)).view())?;
+    // f16 has 11 significant bits.
+    let difference = array(gradient) - &sums;
+    assert!(difference.iter().zip(&sums).all(|(difference, sum)| difference.abs() <= (sum.abs() + 1e-3) / 1024.0));
     Ok(())
 }
 
@@ -201,6 +223,8 @@ fn no_ids_give_no_vectors() -> Result<()> {
     let embedding = bridged(factors());
     let vectors = embedding.forward(&Tensor::zeros((2, 0), candle_core::DType::U32, &Device::Cpu)?)?;
     assert_eq!(vectors.dims(), [2, 0, DIM]);
+    let bags = embedding.bag(&Tensor::zeros((2, 0), candle_core::DType::U32, &Device::Cpu)?, Pooling::Mean)?;
+    assert_eq!(bags.to_vec2::<f32>()?, [[0.0; DIM]; 2]);
     Ok(())
 }
 

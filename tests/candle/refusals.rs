@@ -1,7 +1,6 @@
 //! What the bridge refuses, and that nothing has changed then.
 
 use candle_core::{DType, Device, Module, Result, Tensor, Var};
-use factorized_embedding::Embedding;
 
 use crate::plain::{DIM, bridged, factors, ids, refusal};
 
@@ -15,8 +14,25 @@ fn infinite_gradients_end_the_backward_pass() -> Result<()> {
     let loss = embedding.forward(&ids(&[3, 0], &[2]))?.broadcast_mul(&infinite())?.sum_all()?;
     let error = refusal(loss.backward());
     assert!(error.contains("grad_out [n, dim]"), "{error}");
+    let hidden = Var::zeros((1, DIM), DType::F32, &Device::Cpu)?;
+    let loss = (embedding.cross_entropy(&hidden, &ids(&[4], &[1]), None)? * f64::INFINITY)?;
+    assert_eq!(refusal(loss.backward()), "∂L/∂loss of a cross-entropy is inf, expected a finite number");
     assert!(embedding.take_gradients().is_none());
     assert_eq!(embedding.layer().factors(), &factors());
+    Ok(())
+}
+
+/// Gradients of other parameters are not added to each other.
+#[test]
+fn gradients_of_before_a_step_must_be_taken() -> Result<()> {
+    let embedding = bridged(factors());
+    embedding.forward(&ids(&[3], &[1]))?.sum_all()?.backward()?;
+    embedding.update(|_, _| Ok::<_, candle_core::Error>(()))?;
+    let error = refusal(embedding.forward(&ids(&[3], &[1]))?.sum_all()?.backward());
+    assert_eq!(error, "gradients of version 0 of the embedding were not taken, expected those of version 1");
+    assert!(embedding.take_gradients().is_some());
+    embedding.forward(&ids(&[3], &[1]))?.sum_all()?.backward()?;
+    assert!(embedding.take_gradients().is_some());
     Ok(())
 }
 
@@ -27,7 +43,9 @@ fn outputs_of_before_a_step_have_no_gradients() -> Result<()> {
     first.sum_all()?.backward()?;
     embedding.step(&embedding.take_gradients().expect("gradients"), 0.1)?;
     let error = refusal(second.sum_all()?.backward());
-    assert_eq!(error, "the embedding was changed between the forward and the backward pass");
+    let expected =
+        "the embedding was changed between the forward and the backward pass: it is at version 1, expected 0";
+    assert_eq!(error, expected);
     let hidden = Var::zeros((1, DIM), DType::F32, &Device::Cpu)?;
     let loss = embedding.cross_entropy(&hidden, &ids(&[4], &[1]), None)?;
     embedding.update(|_, _| Ok::<_, candle_core::Error>(()))?;
@@ -70,9 +88,10 @@ fn a_step_that_is_refused_changes_nothing() -> Result<()> {
     let embedding = bridged(factors());
     embedding.forward(&ids(&[3], &[1]))?.sum_all()?.backward()?;
     let gradients = embedding.take_gradients().expect("gradients");
+    let vectors = embedding.forward(&ids(&[4], &[1]))?;
     let error = refusal(embedding.step(&gradients, f64::NAN));
     assert_eq!(error, "learning_rate is NaN, expected a finite f32 that is not negative");
     assert_eq!(embedding.layer().factors(), &factors());
-    assert_eq!(embedding.layer().vocab_size(), 11);
+    vectors.sum_all()?.backward()?; // the parameters are those that it was looked up with
     Ok(())
 }

@@ -71,7 +71,7 @@ fn a_tenth_of_the_steps_makes_up_for_much_of_a_decomposition() {
     let counts = counts.with_smoothing(1.0).expect("a number that is not negative");
     let table = dense.layer.to_array();
     let svd = TruncatedSvd::new(Rank::Fixed(RANK)).with_row_weights(counts);
-    let factors = svd.decompose(table.view()).expect("a finite table").factors.balanced().expect("finite numbers");
+    let factors = svd.decompose(table.view()).expect("a finite table").factors;
     let mut factorized = Model::new(FactorizedEmbedding::new(factors), &head);
     let decomposed = factorized.loss();
     factorized.train(STEPS / 10, 0.03);
