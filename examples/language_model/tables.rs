@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use factorized_embedding::{DenseEmbedding, FactorizedEmbedding, Shape};
+use factorized_embedding::{DenseEmbedding, FactorizedEmbedding, Factors};
 use ndarray::Array2;
 use rand_distr::{Distribution, Normal};
 
@@ -36,8 +36,14 @@ impl Kind {
                 Box::new(Learner::new(DenseEmbedding::new(table)?, plan, seed)?)
             }
             Self::Factorized(rank) => {
-                let shape = Shape { vocab_size: VOCAB_SIZE, rank, dim: DIM };
-                Box::new(Learner::new(FactorizedEmbedding::random(shape, STD as f32, &mut rng)?, plan, seed)?)
+                // U as a dense table, and a V that keeps norms: Adam's steps then move vectors as far as those of a dense table.
+                let mut normal = |std: f64, shape: (usize, usize)| -> Result<Array2<f32>> {
+                    let entries = Normal::new(0.0, std as f32)?;
+                    Ok(Array2::from_shape_simple_fn(shape, || entries.sample(&mut rng)))
+                };
+                let u = normal(STD, (VOCAB_SIZE, rank))?;
+                let factors = Factors::new(u, normal((rank as f64).powf(-0.5), (rank, DIM))?)?;
+                Box::new(Learner::new(FactorizedEmbedding::new(factors), plan, seed)?)
             }
         })
     }

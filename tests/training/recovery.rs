@@ -72,10 +72,13 @@ fn a_tenth_of_the_steps_makes_up_for_much_of_a_decomposition() {
     let table = dense.layer.to_array();
     let svd = TruncatedSvd::new(Rank::Fixed(RANK)).with_row_weights(counts);
     let factors = svd.decompose(table.view()).expect("a finite table").factors;
-    let mut factorized = Model::new(FactorizedEmbedding::new(factors), &head);
+    let mut factorized = Model::new(FactorizedEmbedding::new(factors.balanced().expect("finite numbers")), &head);
     let decomposed = factorized.loss();
     factorized.train(STEPS / 10, 0.03);
     let recovered = factorized.loss();
+    let mut unbalanced = Model::new(FactorizedEmbedding::new(factors), &head);
+    unbalanced.train(STEPS / 10, 0.03);
+    let unbalanced = unbalanced.loss();
 
     let shape = Shape { vocab_size: VOCAB_SIZE, rank: RANK, dim: DIM };
     let random = || FactorizedEmbedding::random(shape, 0.02, &mut random::rng(3)).expect("a valid shape");
@@ -86,12 +89,14 @@ fn a_tenth_of_the_steps_makes_up_for_much_of_a_decomposition() {
     });
 
     let losses = format!(
-        "{untrained} untrained, {trained} dense, {decomposed} decomposed, {recovered} recovered; \
+        "{untrained} untrained, {trained} dense, {decomposed} decomposed, {recovered} recovered, {unbalanced} \
+         without being balanced; \
          from random factors {briefly} after as many steps, {fully} after all"
     );
     assert!(trained < 0.6 * untrained, "the dense table has learnt: {losses}");
     assert!(decomposed > trained + 0.1, "the decomposition has lost something: {losses}");
     assert!(recovered < briefly - 0.5, "what was learnt before helps: {losses}");
+    assert!(recovered < unbalanced - 0.2, "what is balanced learns sooner: {losses}");
     let left = (recovered - fully) / (decomposed - fully);
     assert!(left < 0.6, "{left} of what factors of this rank need not lose is still lost: {losses}");
 }
