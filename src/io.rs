@@ -1,6 +1,8 @@
 //! Files.
 
 mod file_rows;
+#[cfg(feature = "safetensors")]
+pub mod hugging_face;
 #[cfg(feature = "npy")]
 pub mod npy;
 mod positioned;

@@ -85,7 +85,8 @@ impl SafetensorsRows {
     }
 }
 
-fn read_header(path: &Path, file: &PositionedFile) -> Result<Header> {
+/// The header of a file, and nothing else of it.
+pub(in crate::io) fn read_header(path: &Path, file: &PositionedFile) -> Result<Header> {
     let invalid = |reason| Error::InvalidFile { path: path.to_owned(), format: FORMAT, reason };
     // No longer than the file, and than headers may be.
     let len = Header::len(&file.start(START)?, file.len()).map_err(invalid)?;
