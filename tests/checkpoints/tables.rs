@@ -1,6 +1,6 @@
 //! Tables as they are read.
 
-use factorized_embedding::{Dtype, Embedding, Error};
+use factorized_embedding::{Dtype, Embedding, Error, RowBlocks};
 use half::{bf16, f16};
 use ndarray::{Array2, Array4, s};
 
@@ -8,7 +8,8 @@ use crate::model::{f32s, message, model, number, open, sharded, tensor};
 
 #[test]
 fn tables_keep_the_type_that_they_have_in_the_file() {
-    let round: [(&str, Dtype, fn(f32) -> f32); 3] = [
+    type Round = fn(f32) -> f32;
+    let round: [(&str, Dtype, Round); 3] = [
         ("F32", Dtype::F32, |x| x),
         ("F16", Dtype::F16, |x| f16::from_f32(x).to_f32()),
         ("BF16", Dtype::Bf16, |x| bf16::from_f32(x).to_f32()),
@@ -29,7 +30,10 @@ fn tables_keep_the_type_that_they_have_in_the_file() {
             );
             assert_eq!(layer.size_in_bytes(), 7 * 4 * dtype.size(), "not widened");
             let array = open(&folder).array("wte.weight").expect("numbers");
-            assert_eq!(array, expected.into_dyn());
+            assert_eq!(array, expected.clone().into_dyn());
+            let mut rows = open(&folder).rows("wte.weight").expect("a table").with_block_rows(5);
+            assert_eq!(rows.next_block().expect("a block"), Some(expected.slice(s![..5, ..])));
+            assert_eq!(rows.next_block().expect("a block"), Some(expected.slice(s![5.., ..])));
         }
     }
 }
@@ -80,6 +84,8 @@ fn patches_are_soft_lookups() {
         let table = checkpoint.position_table().expect("positions");
         assert_eq!((table.vocab_size(), table.dim()), (10, hidden));
         assert_eq!(table.lookup(&[9]).expect("an id")[[0, 4]], number(&positions, 49));
+        let mut rows = checkpoint.rows(&positions).expect("positions");
+        assert_eq!(rows.next_block().expect("a block"), Some(table.to_array().view()));
     }
 }
 

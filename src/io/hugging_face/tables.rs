@@ -11,7 +11,7 @@ use super::{
 use crate::{
     DenseEmbedding, Dtype, Embedding, FactorizedEmbedding, Factors, QuantizedEmbedding, QuantizedFactors, Result,
     embedding::check,
-    io::safetensors::{File, table_dtype, tensors::FACTORS},
+    io::safetensors::{File, SafetensorsRows, table_dtype, tensors::FACTORS},
     rows::widen,
 };
 
@@ -49,6 +49,17 @@ impl Checkpoint {
             return Err(file.unsuitable(name, tensor, TABLE));
         };
         DenseEmbedding::from_bytes(file.mapped(tensor), dtype, shape)
+    }
+
+    /// A table that is read in blocks of rows, to decompose or quantize it without having it in memory.
+    ///
+    /// # Shapes
+    /// Those of [`table`](Self::table).
+    ///
+    /// # Errors
+    /// Those of [`table`](Self::table), and [`TableTooLarge`](crate::Error::TableTooLarge).
+    pub fn rows(&self, name: &str) -> Result<SafetensorsRows> {
+        SafetensorsRows::of_file(&self.shards[self.shard_of(name)?].path, name, matrix_shape, TABLE)
     }
 
     /// The factors that a table is kept as.
