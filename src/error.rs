@@ -406,6 +406,52 @@ pub enum Error {
         expected: &'static str,
     },
 
+    /// A checkpoint whose token table has none of the names that are known.
+    #[error(
+        "{path} has no token table under a known name; its matrices, the largest first, are {matrices}",
+        path = path.display(),
+        matrices = matrix_list(candidates)
+    )]
+    TokenTableNotFound {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Names and shapes of all matrices, the largest first.
+        candidates: Vec<(String, [usize; 2])>,
+    },
+
+    /// A checkpoint in which several tensors have names of token tables.
+    #[error("{path} has several token tables, {names}: choose one by its name", path = path.display(), names = quoted_list(names))]
+    AmbiguousTokenTable {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The names that fit, sorted.
+        names: Vec<String>,
+    },
+
+    /// A configuration that says something else of a tensor than the tensor itself.
+    #[error("{path} says {setting} {value}, but tensor {tensor:?} {actual}", path = path.display())]
+    ConfigMismatch {
+        /// The configuration.
+        path: PathBuf,
+        /// The setting.
+        setting: &'static str,
+        /// What it is set to.
+        value: String,
+        /// The tensor.
+        tensor: String,
+        /// What the tensor is or has instead.
+        actual: String,
+    },
+
+    /// A table that is kept as factors or codes where the tensor itself is needed.
+    #[error("the table {name:?} of {path} is compressed: the tensor itself comes back when it is restored", path = path.display())]
+    CompressedTable {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The table.
+        name: String,
+    },
+
     /// Factors written by a later, incompatible version of the format.
     #[error("{path} has format version {version:?}, this crate reads version {supported}", path = path.display())]
     UnsupportedVersion {
@@ -416,6 +462,15 @@ pub enum Error {
         /// The version that this crate reads and writes.
         supported: &'static str,
     },
+}
+
+/// The first of a list of matrices.
+fn matrix_list(matrices: &[(String, [usize; 2])]) -> String {
+    const SHOWN: usize = 10;
+    let shown = matrices.iter().take(SHOWN).map(|(name, shape)| format!("{name:?} {shape:?}"));
+    let more = matrices.len().checked_sub(SHOWN + 1).map(|more| format!("{} more", more + 1));
+    let list: Vec<String> = shown.chain(more).collect();
+    if list.is_empty() { "none".to_owned() } else { list.join(", ") }
 }
 
 fn quoted_list(names: &[String]) -> String {

@@ -5,6 +5,8 @@ mod atomic_file;
 mod byte_stream;
 #[cfg(any(feature = "npy", feature = "safetensors"))]
 mod file_rows;
+#[cfg(feature = "safetensors")]
+pub mod hugging_face;
 #[cfg(feature = "npy")]
 pub mod npy;
 #[cfg(any(feature = "npy", feature = "safetensors"))]

@@ -150,7 +150,8 @@
 //! - `rayon`: large lookups, bags and products on all threads of the current `rayon` pool (of the global one, or of the one
 //!   whose `install` calls). Numbers do not depend on how many there are. What stays on one thread: maxima of bags (but for
 //!   the rows of a tile), soft lookups up to 64 columns in rank space, and reading tables that are not row-major in memory.
-//! - `safetensors`: [`io::safetensors`], memory-mapped tables, tables read in blocks, and files of factors and of codes.
+//! - `safetensors`: [`io::safetensors`], memory-mapped tables, tables read in blocks, and files of factors and of codes;
+//!   [`io::hugging_face`], whole checkpoints and their token tables.
 //! - `word-vectors`: [`io::word_vectors`], files of GloVe, word2vec and fastText; [`io::vocabulary`], files of words.
 //! - `gzip`: the same files, compressed by gzip; brings `word-vectors`.
 //! - `npy`: [`io::npy`], tables in files of NumPy, whole or in blocks.

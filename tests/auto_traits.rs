@@ -10,6 +10,10 @@ use factorized_embedding::{
     RowWeights, Shape, TokenCounts, TopK, TruncatedSvd, Vocabulary,
     evaluate::{Comparison, Cost, Evaluator},
     io::{
+        hugging_face::{
+            Checkpoint, Family, LoraEmbedding, ModelConfig, OutputHead, Replacement, SavedTable, TableErrors,
+            TokenTable,
+        },
         safetensors::{FactorsWriter, SafetensorsRows},
         word_vectors::{DuplicateWords, WordVectorFormat, WordVectorReader, WordVectors},
     },
@@ -41,6 +45,7 @@ fn every_type_can_be_sent_to_and_shared_between_threads() {
     check::<ArrayRows<'_>>();
     check::<Bags<'_>>();
     check::<ChainedRows<Box<dyn RowBlocks + Send + Sync>>>();
+    check::<Checkpoint>();
     check::<Comparison>();
     check::<Cost>();
     check::<Decomposition>();
@@ -50,6 +55,7 @@ fn every_type_can_be_sent_to_and_shared_between_threads() {
     check::<Evaluator<'_>>();
     check::<FactorizedEmbedding>();
     check::<Factors>();
+    check::<LoraEmbedding>();
     check::<Observations>();
     check::<FactorGradients>();
     check::<FactorOptimizer>();
@@ -67,6 +73,7 @@ fn every_type_can_be_sent_to_and_shared_between_threads() {
     check::<QuantizedFactors>();
     check::<Quantizer>();
     check::<Rank>();
+    check::<Replacement>();
     check::<RowGradient>();
     check::<RowGroups>();
     check::<RowWeights>();
@@ -75,6 +82,7 @@ fn every_type_can_be_sent_to_and_shared_between_threads() {
     check::<Shape>();
     check::<TableOptimizer>();
     check::<TokenCounts>();
+    check::<TokenTable>();
     check::<TopK>();
     check::<TruncatedSvd>();
     check::<Vocabulary>();
@@ -94,6 +102,7 @@ fn every_type_can_be_copied_and_compared_where_that_makes_sense() {
     small::<Cost>();
     small::<Dtype>();
     small::<DuplicateWords>();
+    small::<Family>();
     small::<Level>();
     small::<Momentum>();
     small::<Optimizer>();
@@ -105,6 +114,7 @@ fn every_type_can_be_copied_and_compared_where_that_makes_sense() {
     small::<RowScale>();
     small::<Schedule>();
     small::<Shape>();
+    small::<TableErrors>();
     small::<WordVectorFormat>();
     small::<WordVectorReader>();
     large::<BlockFactors>();
@@ -119,8 +129,10 @@ fn every_type_can_be_copied_and_compared_where_that_makes_sense() {
     large::<FactorGradients>();
     large::<FactorOptimizer>();
     large::<Factors>();
+    large::<ModelConfig>();
     large::<Observations>();
     large::<OptimizerState>();
+    large::<OutputHead>();
     large::<Quantization>();
     large::<QuantizationReport>();
     large::<QuantizedFactors>();
@@ -128,8 +140,10 @@ fn every_type_can_be_copied_and_compared_where_that_makes_sense() {
     large::<RowGradient>();
     large::<RowGroups>();
     large::<RowWeights>();
+    large::<SavedTable>();
     large::<TableOptimizer>();
     large::<TokenCounts>();
+    large::<TokenTable>();
     large::<TopK>();
     large::<TruncatedSvd>();
     large::<Vocabulary>();
@@ -251,6 +265,11 @@ fn sources_and_sinks_print_their_shapes() {
     assert_short("IteratorRows([2000, 4])", &IteratorRows::new(2000, 4, std::iter::empty));
     assert_short("ChainedRows(2 sources, [4000, 4])", &ChainedRows::new([rows(), rows()]).expect("the same dim"));
 
+    let glove = Checkpoint::open("examples/data/glove50-top10k-f16.safetensors").expect("a shipped table");
+    assert_short("Checkpoint(examples/data/glove50-top10k-f16.safetensors, 1 tensors in 1 files)", &glove);
+    let kept = "Factorized(FactorizedEmbedding(Factors(u [2000, 3], v [3, 4])))";
+    let printed = format!("Replacement {{ layer: {kept}, method: \"svd\", row_weights: None }}");
+    assert_short(&printed, &Replacement::factors("svd", factors(2000)));
     let glove = SafetensorsRows::open("examples/data/glove50-top10k-f16.safetensors", "weight");
     assert_short("SafetensorsRows(f16 [10000, 50])", &glove.expect("a shipped table"));
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -24,6 +24,6 @@ fn main() -> ExitCode {
 
 fn run(out: &mut impl Write) -> Result<()> {
     report::write_introduction(out)?;
-    let measured = [Workload::glove()?, Workload::bert_sized()?].map(|workload| workload.measure());
+    let measured = [Workload::glove()?, Workload::bert_sized()?].map(Workload::measure);
     report::write_comparison(&measured.into_iter().collect::<Result<Vec<_>>>()?, out)
 }

@@ -33,7 +33,7 @@ impl Plan {
 
     /// A look at all models in a few minutes.
     fn short() -> Self {
-        Self { seeds: vec![1], epochs: 1, max_steps: 300, dropout: 0.0, learning_rate: 3e-3 }
+        Self { seeds: vec![1], epochs: 1, max_steps: 200, dropout: 0.0, learning_rate: 3e-3 }
     }
 
     /// Until the dense model has learnt what it can.

@@ -27,6 +27,11 @@ pub(crate) fn rows(count: usize) -> ProgressBar {
     styled(bar, "{bar:30} {human_pos} of {human_len} rows, {rate} rows/s, {eta} left: {msg}")
 }
 
+/// For so many bytes as will be known when they are written.
+pub(crate) fn bytes() -> ProgressBar {
+    styled(ProgressBar::new(0), "{bar:30} {decimal_bytes} of {decimal_total_bytes}, {eta} left: {msg}")
+}
+
 fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
     // What cannot be written is not shown.
     let rate = |state: &ProgressState, out: &mut dyn Write| {

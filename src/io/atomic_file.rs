@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use crate::{Error, Result};
 
 /// A file that is written beside its place, and renamed into place when it is whole. Dropped before, it leaves nothing.
-pub(super) struct AtomicFile {
+pub(in crate::io) struct AtomicFile {
     /// As it was given, for errors.
     path: PathBuf,
     /// Where it leads.
@@ -25,7 +25,7 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error 
 }
 
 impl AtomicFile {
-    pub(super) fn create(path: &Path) -> Result<Self> {
+    pub(in crate::io) fn create(path: &Path) -> Result<Self> {
         let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::metadata(folder).map_err(failed("find the folder", folder))?;
@@ -51,12 +51,12 @@ impl AtomicFile {
     }
 
     /// Writes on behind what was written before. After an error, how much was written is not known.
-    pub(super) fn write(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    pub(in crate::io) fn write(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
         write(&mut self.writer).map_err(failed("write", &self.path))
     }
 
     /// Puts the file into its place.
-    pub(super) fn commit(self) -> Result<()> {
+    pub(in crate::io) fn commit(self) -> Result<()> {
         let Self { path, target, writer } = self;
         let temporary = writer.into_inner().map_err(|error| failed("write", &path)(error.into_error()))?;
         temporary.as_file().sync_all().map_err(failed("write", &path))?;

@@ -62,15 +62,19 @@ mod blocks;
 #[cfg(feature = "decompose")]
 mod decomposed;
 mod factors;
-mod header;
-mod index;
+pub(super) mod header;
+pub(super) mod index;
 mod optimizer;
-mod quantized;
-mod rows;
-mod tensors;
+pub(super) mod quantized;
+pub(super) mod rows;
+pub(super) mod tensors;
 mod writer;
 
-use std::{ops::Range, path::Path, sync::Arc};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use memmap2::Mmap;
 use safetensors::{Dtype as FileDtype, tensor::TensorInfo};
@@ -92,7 +96,7 @@ const FORMAT: &str = "safetensors";
 const TABLE: &str = "F32, F16, BF16 or I8 [vocab_size, dim]";
 
 /// What a type is called in a file.
-fn file_dtype(dtype: Dtype) -> FileDtype {
+pub(super) fn file_dtype(dtype: Dtype) -> FileDtype {
     match dtype {
         Dtype::F32 => FileDtype::F32,
         Dtype::F16 => FileDtype::F16,
@@ -102,7 +106,7 @@ fn file_dtype(dtype: Dtype) -> FileDtype {
 }
 
 /// The type of a table as it stands in a file, if it can be read.
-fn table_dtype(tensor: &TensorInfo) -> Option<Dtype> {
+pub(super) fn table_dtype(tensor: &TensorInfo) -> Option<Dtype> {
     [Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::Int8].into_iter().find(|&dtype| file_dtype(dtype) == tensor.dtype)
 }
 
@@ -125,38 +129,62 @@ fn unsuitable(path: &Path, name: &str, tensor: &TensorInfo, expected: &'static s
 }
 
 /// A mapped file and its header.
-struct File<'a> {
-    path: &'a Path,
+pub(super) struct File {
+    path: PathBuf,
+    /// What stands before the names of tensors and metadata that are asked for: nothing, but for a file within a file.
+    prefix: String,
     header: Header,
     map: Arc<Mmap>,
 }
 
-impl<'a> File<'a> {
-    fn open(path: &'a Path) -> Result<Self> {
+impl File {
+    pub(super) fn open(path: &Path) -> Result<Self> {
         let map = Arc::new(memory::map(path)?);
         let header = Header::parse(&map, map.len() as u64).map_err(|reason| Error::InvalidFile {
             path: path.to_owned(),
             format: FORMAT,
             reason,
         })?;
-        Ok(Self { path, header, map })
+        Ok(Self { path: path.to_owned(), prefix: String::new(), header, map })
     }
 
-    fn tensor(&self, name: &str) -> Result<&TensorInfo> {
-        tensor_of(&self.header, self.path, name)
+    /// The file that the tensors and metadata whose names begin with this would make.
+    pub(super) fn behind(self, prefix: String) -> Self {
+        Self { prefix, ..self }
     }
 
-    fn unsuitable(&self, name: &str, tensor: &TensorInfo, expected: &'static str) -> Error {
-        unsuitable(self.path, name, tensor, expected)
+    fn full_name(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
     }
 
-    fn bytes(&self, tensor: &TensorInfo) -> &[u8] {
+    fn has(&self, name: &str) -> bool {
+        self.header.tensors.contains_key(&self.full_name(name))
+    }
+
+    fn metadata(&self, name: &str) -> Option<&String> {
+        self.header.metadata.get(&self.full_name(name))
+    }
+
+    /// The names of all tensors, sorted.
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+        self.header.tensors.keys()
+    }
+
+    pub(super) fn tensor(&self, name: &str) -> Result<&TensorInfo> {
+        tensor_of(&self.header, &self.path, &self.full_name(name))
+    }
+
+    pub(super) fn unsuitable(&self, name: &str, tensor: &TensorInfo, expected: &'static str) -> Error {
+        unsuitable(&self.path, &self.full_name(name), tensor, expected)
+    }
+
+    pub(super) fn bytes(&self, tensor: &TensorInfo) -> &[u8] {
         // `Header::parse` has checked that all offsets lie within the file.
         &self.map[self.range(tensor)]
     }
 
     /// The bytes of a tensor, to be read from the map when they are needed.
-    fn mapped(&self, tensor: &TensorInfo) -> MappedTensor {
+    pub(super) fn mapped(&self, tensor: &TensorInfo) -> MappedTensor {
         MappedTensor { map: Arc::clone(&self.map), range: self.range(tensor) }
     }
 
@@ -167,7 +195,7 @@ impl<'a> File<'a> {
 }
 
 /// The bytes of one tensor of a mapped file.
-struct MappedTensor {
+pub(super) struct MappedTensor {
     map: Arc<Mmap>,
     range: Range<usize>,
 }

@@ -75,7 +75,7 @@ fn prefix(group: usize) -> String {
 
 const PREFIX: &str = "blocks.";
 
-impl File<'_> {
+impl File {
     /// Every tensor that is named like one of a group is one.
     fn check_blocks(&self, num_groups: usize) -> Result<()> {
         let is_part = |name: &str| {
@@ -96,7 +96,7 @@ impl File<'_> {
     /// The factors of a group, if it has any.
     fn block(&self, group: usize) -> Result<Option<Factors>> {
         let prefix = prefix(group);
-        if !PARTS.iter().any(|part| self.header.tensors.contains_key(&format!("{prefix}{part}"))) {
+        if !PARTS.iter().any(|part| self.has(&format!("{prefix}{part}"))) {
             return Ok(None);
         }
         let invalid = |error: Error| self.invalid(BLOCK_FACTORS, format!("group {group}: {error}"));

@@ -47,7 +47,13 @@ pub fn save_factors(path: impl AsRef<Path>, factors: &Factors) -> Result<()> {
 /// that do not fit together, [`UnsupportedVersion`](crate::Error::UnsupportedVersion),
 /// [`TensorNotFound`](crate::Error::TensorNotFound), [`UnsuitableTensor`](crate::Error::UnsuitableTensor).
 pub fn load_factors(path: impl AsRef<Path>) -> Result<Factors> {
-    let file = File::open(path.as_ref())?;
-    file.check_format(FACTORS)?;
-    file.factors("")?.map_err(|error| file.invalid(FACTORS, error.to_string()))
+    File::open(path.as_ref())?.checked_factors()
+}
+
+impl File {
+    /// Factors of this format and version that fit together.
+    pub(in crate::io) fn checked_factors(&self) -> Result<Factors> {
+        self.check_format(FACTORS)?;
+        self.factors("")?.map_err(|error| self.invalid(FACTORS, error.to_string()))
+    }
 }

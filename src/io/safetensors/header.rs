@@ -23,11 +23,11 @@ const MAX_BYTES: u64 = 100_000_000;
 
 /// What a header says.
 #[derive(Debug, Default)]
-pub(super) struct Header {
-    pub(super) metadata: BTreeMap<String, String>,
-    pub(super) tensors: BTreeMap<String, TensorInfo>,
+pub(in crate::io) struct Header {
+    pub(in crate::io) metadata: BTreeMap<String, String>,
+    pub(in crate::io) tensors: BTreeMap<String, TensorInfo>,
     /// Where in the file the tensors begin.
-    pub(super) data_start: usize,
+    pub(in crate::io) data_start: usize,
 }
 
 impl Header {
@@ -80,7 +80,7 @@ impl Header {
 
     /// The bytes of the header with its length before it and spaces behind it, so that the data begin at a multiple of
     /// 8 bytes. The same header always gives the same bytes.
-    pub(super) fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
+    pub(in crate::io) fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
         let mut json = serde_json::to_vec(self)?;
         json.resize(json.len().next_multiple_of(LENGTH_BYTES), b' ');
         let mut bytes = (json.len() as u64).to_le_bytes().to_vec();

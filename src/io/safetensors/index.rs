@@ -15,11 +15,11 @@ use serde::{
 
 use crate::{Error, Result};
 
-const FORMAT: &str = "safetensors index";
+pub(in crate::io) const FORMAT: &str = "safetensors index";
 /// What they are called in a folder.
-const INDEX: &str = "model.safetensors.index.json";
-const SINGLE: &str = "model.safetensors";
-const WEIGHT_MAP: &str = "weight_map";
+pub(in crate::io) const INDEX: &str = "model.safetensors.index.json";
+pub(in crate::io) const SINGLE: &str = "model.safetensors";
+pub(in crate::io) const WEIGHT_MAP: &str = "weight_map";
 /// Longer ones are refused: there are no checkpoints of so many tensors.
 const MAX_BYTES: u64 = 100_000_000;
 
@@ -37,31 +37,48 @@ pub(super) fn file_of(path: &Path, tensor: &str) -> Result<PathBuf> {
 }
 
 fn shard_of(index: &Path, tensor: &str) -> Result<PathBuf> {
-    let invalid = |reason| Error::InvalidFile { path: index.to_owned(), format: FORMAT, reason };
-    let json = read(index)?;
-    if json.len() as u64 > MAX_BYTES {
-        return Err(invalid(format!("it is longer than {MAX_BYTES} bytes")));
-    }
-    let Index(Unique(weight_map)) = serde_json::from_slice(&json).map_err(|error| invalid(error.to_string()))?;
-    let Some(shard) = weight_map.get(tensor) else {
-        return Err(Error::TensorNotFound {
+    let mut weight_map = weight_map(index)?;
+    match weight_map.remove(tensor) {
+        Some(shard) => shard_path(index, tensor, &shard),
+        None => Err(Error::TensorNotFound {
             path: index.to_owned(),
             name: tensor.to_owned(),
             available: weight_map.into_keys().collect(),
-        });
-    };
+        }),
+    }
+}
+
+/// The file of every tensor, as the index names it.
+pub(in crate::io) fn weight_map(index: &Path) -> Result<BTreeMap<String, String>> {
+    let json = read_json(index, FORMAT)?;
+    let Index(Unique(weight_map)) = serde_json::from_slice(&json).map_err(|error| Error::InvalidFile {
+        path: index.to_owned(),
+        format: FORMAT,
+        reason: error.to_string(),
+    })?;
+    Ok(weight_map)
+}
+
+/// The path of a file that an index names for a tensor.
+pub(in crate::io) fn shard_path(index: &Path, tensor: &str, shard: &str) -> Result<PathBuf> {
     // Whoever wrote the index may name the files beside it and below, and no others.
     let mut parts = Path::new(shard).components().peekable();
     if parts.peek().is_none() || parts.any(|part| !matches!(part, Component::Normal(_))) {
-        return Err(invalid(format!("tensor {tensor:?} is in {shard:?}, which is no file of its folder")));
+        let reason = format!("tensor {tensor:?} is in {shard:?}, which is no file of its folder");
+        return Err(Error::InvalidFile { path: index.to_owned(), format: FORMAT, reason });
     }
     Ok(index.with_file_name(shard))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+/// The bytes of a file of JSON, unless it is too long to be one of a checkpoint.
+pub(in crate::io) fn read_json(path: &Path, format: &'static str) -> Result<Vec<u8>> {
     let failed = |action| move |source: io::Error| Error::Io { action, path: path.to_owned(), source };
     let mut json = Vec::new();
     File::open(path).map_err(failed("open"))?.take(MAX_BYTES + 1).read_to_end(&mut json).map_err(failed("read"))?;
+    if json.len() as u64 > MAX_BYTES {
+        let reason = format!("it is longer than {MAX_BYTES} bytes");
+        return Err(Error::InvalidFile { path: path.to_owned(), format, reason });
+    }
     Ok(json)
 }
 

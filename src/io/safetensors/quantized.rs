@@ -14,6 +14,8 @@ use super::{
     File,
     tensors::{QUANTIZED, Tensor, save_tensors},
 };
+pub(in crate::io) use settings::of as settings_of;
+
 use crate::{
     QuantizedFactors, Result,
     factors::{BasisCode, Rotation, RowGroupIds},
@@ -42,33 +44,60 @@ use crate::{
 /// # }
 /// ```
 pub fn save_quantized(path: impl AsRef<Path>, factors: &QuantizedFactors) -> Result<()> {
-    let [dim, rank, num_groups] = [factors.dim(), factors.rank(), factors.num_groups()];
-    let mean = factors.mean().map(to_bytes);
-    let scales = scales(factors);
-    let num_scales = scales.len() / size_of::<f16>();
-    let widths = widths(factors);
-    let basis = basis(factors.rotation());
-    let mut tensors = Vec::new();
-    tensors.extend(mean.as_ref().map(|mean| ("mean", Tensor::raw(FileDtype::F16, vec![dim], mean))));
-    tensors.push(("scales", Tensor::raw(FileDtype::F16, vec![num_scales], &scales)));
-    tensors.push(("widths", Tensor::raw(FileDtype::U8, vec![num_groups, rank.div_ceil(2)], &widths)));
-    tensors.extend(basis.as_ref().map(|basis| ("basis", Tensor::of_bytes(basis))));
-    let ranges: Vec<u8>;
-    match factors.row_groups() {
-        RowGroupIds::Ranges(first_rows) => {
-            ranges = first_rows.iter().flat_map(|first| first.to_le_bytes()).collect();
-            tensors.push(("groups", Tensor::raw(FileDtype::U32, vec![num_groups], &ranges)));
-        }
-        RowGroupIds::Numbers { numbers, offsets } => {
-            let blocks = offsets.len() / size_of::<u32>();
-            tensors.push(("offsets", Tensor::raw(FileDtype::U32, vec![blocks], offsets.as_slice())));
-            tensors.push(("groups", Tensor::of_bytes(numbers.as_slice())));
+    save_tensors(path.as_ref(), QUANTIZED, &settings_of(factors), QuantizedTensors::new(factors).tensors(""))
+}
+
+/// Quantized factors as they go into a file.
+pub(in crate::io) struct QuantizedTensors<'a> {
+    factors: &'a QuantizedFactors,
+    mean: Option<Vec<u8>>,
+    scales: Vec<u8>,
+    widths: Vec<u8>,
+    basis: Option<Vec<u8>>,
+    /// The first row of each group, where groups are ranges.
+    first_rows: Vec<u8>,
+}
+
+impl<'a> QuantizedTensors<'a> {
+    pub(in crate::io) fn new(factors: &'a QuantizedFactors) -> Self {
+        let first_rows = match factors.row_groups() {
+            RowGroupIds::Ranges(first_rows) => first_rows.iter().flat_map(|first| first.to_le_bytes()).collect(),
+            RowGroupIds::Numbers { .. } => Vec::new(),
+        };
+        Self {
+            factors,
+            mean: factors.mean().map(to_bytes),
+            scales: scales(factors),
+            widths: widths(factors),
+            basis: basis(factors.rotation()),
+            first_rows,
         }
     }
-    // The last of the file: what is read beyond the codes of a row is padding.
-    tensors.push(("codes", Tensor::of_bytes(factors.codes())));
-    let tensors = tensors.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).collect();
-    save_tensors(path.as_ref(), QUANTIZED, &settings::of(factors), tensors)
+
+    /// The tensors, each name behind a prefix.
+    pub(in crate::io) fn tensors(&self, prefix: &str) -> Vec<(String, Tensor<'_>)> {
+        let Self { factors, mean, scales, widths, basis, first_rows } = self;
+        let [dim, rank, num_groups] = [factors.dim(), factors.rank(), factors.num_groups()];
+        let num_scales = scales.len() / size_of::<f16>();
+        let mut tensors = Vec::new();
+        tensors.extend(mean.as_ref().map(|mean| ("mean", Tensor::raw(FileDtype::F16, vec![dim], mean))));
+        tensors.push(("scales", Tensor::raw(FileDtype::F16, vec![num_scales], scales)));
+        tensors.push(("widths", Tensor::raw(FileDtype::U8, vec![num_groups, rank.div_ceil(2)], widths)));
+        tensors.extend(basis.as_ref().map(|basis| ("basis", Tensor::of_bytes(basis))));
+        match factors.row_groups() {
+            RowGroupIds::Ranges(_) => {
+                tensors.push(("groups", Tensor::raw(FileDtype::U32, vec![num_groups], first_rows)));
+            }
+            RowGroupIds::Numbers { numbers, offsets } => {
+                let blocks = offsets.len() / size_of::<u32>();
+                tensors.push(("offsets", Tensor::raw(FileDtype::U32, vec![blocks], offsets.as_slice())));
+                tensors.push(("groups", Tensor::of_bytes(numbers.as_slice())));
+            }
+        }
+        // The last of the file: what is read beyond the codes of a row is padding.
+        tensors.push(("codes", Tensor::of_bytes(factors.codes())));
+        tensors.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)).collect()
+    }
 }
 
 /// Loads quantized factors that [`save_quantized`] wrote, bit for bit.
@@ -81,9 +110,15 @@ pub fn save_quantized(path: impl AsRef<Path>, factors: &QuantizedFactors) -> Res
 /// fit together, [`UnsupportedVersion`](crate::Error::UnsupportedVersion), [`TensorNotFound`](crate::Error::TensorNotFound),
 /// [`UnsuitableTensor`](crate::Error::UnsuitableTensor).
 pub fn load_quantized(path: impl AsRef<Path>) -> Result<QuantizedFactors> {
-    let file = File::open(path.as_ref())?;
-    file.check_format(QUANTIZED)?;
-    QuantizedFactors::new(file.quantized()?).map_err(|reason| file.invalid(QUANTIZED, reason))
+    File::open(path.as_ref())?.checked_quantized()
+}
+
+impl File {
+    /// Quantized factors of this format and version that fit together.
+    pub(in crate::io) fn checked_quantized(&self) -> Result<QuantizedFactors> {
+        self.check_format(QUANTIZED)?;
+        QuantizedFactors::new(self.quantized()?).map_err(|reason| self.invalid(QUANTIZED, reason))
+    }
 }
 
 fn to_bytes(numbers: &[f16]) -> Vec<u8> {

@@ -57,18 +57,23 @@ impl SafetensorsRows {
     /// Those of [`load_table`](super::load_table), and [`TableTooLarge`](Error::TableTooLarge).
     pub fn open(path: impl AsRef<Path>, name: &str) -> Result<Self> {
         let path = index::file_of(path.as_ref(), name)?;
-        let file = PositionedFile::open(&path)?;
-        let header = read_header(&path, &file)?;
-        let tensor = tensor_of(&header, &path, name)?;
-        let (Some(dtype), &[vocab_size, dim]) = (table_dtype(tensor), tensor.shape.as_slice()) else {
-            return Err(unsuitable(&path, name, tensor, TABLE));
+        Self::of_file(&path, name, |shape| shape.try_into().ok(), TABLE)
+    }
+
+    /// Opens a tensor of this file, of the shape of a matrix that `matrix_shape` finds.
+    pub(in crate::io) fn of_file(
+        path: &Path,
+        name: &str,
+        matrix_shape: impl Fn(&[usize]) -> Option<[usize; 2]>,
+        expected: &'static str,
+    ) -> Result<Self> {
+        let file = PositionedFile::open(path)?;
+        let header = read_header(path, &file)?;
+        let tensor = tensor_of(&header, path, name)?;
+        let (Some(dtype), Some(shape)) = (table_dtype(tensor), matrix_shape(&tensor.shape)) else {
+            return Err(unsuitable(path, name, tensor, expected));
         };
-        let layout = Layout {
-            start: start_of(&header, tensor),
-            encoding: encoding(dtype),
-            shape: [vocab_size, dim],
-            order: Order::Rows,
-        };
+        let layout = Layout { start: start_of(&header, tensor), encoding: encoding(dtype), shape, order: Order::Rows };
         Ok(Self { rows: FileRows::new(file, layout)?, dtype })
     }
 
@@ -85,7 +90,8 @@ impl SafetensorsRows {
     }
 }
 
-fn read_header(path: &Path, file: &PositionedFile) -> Result<Header> {
+/// The header of a file, and nothing else of it.
+pub(in crate::io) fn read_header(path: &Path, file: &PositionedFile) -> Result<Header> {
     let invalid = |reason| Error::InvalidFile { path: path.to_owned(), format: FORMAT, reason };
     // No longer than the file, and than headers may be.
     let len = Header::len(&file.start(START)?, file.len()).map_err(invalid)?;

@@ -11,16 +11,16 @@ use crate::{Error, Factors, Result, factors::Storage, io::atomic_file::AtomicFil
 
 /// A format of this crate: what the metadata of its files say, and the function that reads them.
 #[derive(Clone, Copy)]
-pub(super) struct Format {
-    pub(super) name: &'static str,
-    pub(super) version: &'static str,
+pub(in crate::io) struct Format {
+    pub(in crate::io) name: &'static str,
+    pub(in crate::io) version: &'static str,
     pub(super) reader: &'static str,
 }
 
-pub(super) const FACTORS: Format = Format { name: "factorized-embedding", version: "1", reader: "load_factors" };
+pub(in crate::io) const FACTORS: Format = Format { name: "factorized-embedding", version: "1", reader: "load_factors" };
 pub(super) const BLOCK_FACTORS: Format =
     Format { name: "factorized-embedding-blockwise", version: "1", reader: "load_block_factors" };
-pub(super) const QUANTIZED: Format =
+pub(in crate::io) const QUANTIZED: Format =
     Format { name: "factorized-embedding-quantized", version: "1", reader: "load_quantized" };
 pub(super) const OPTIMIZER: Format =
     Format { name: "factorized-embedding-optimizer", version: "1", reader: "load_optimizer" };
@@ -29,7 +29,7 @@ pub(super) const OPTIMIZER: Format =
 pub(super) const PARTS: [&str; 5] = ["u", "u_scales", "diagonal", "v", "bias"];
 
 /// The tensors of factors, each name behind a prefix.
-pub(super) fn factor_tensors<'a>(prefix: &str, factors: &'a Factors) -> Vec<(String, Tensor<'a>)> {
+pub(in crate::io) fn factor_tensors<'a>(prefix: &str, factors: &'a Factors) -> Vec<(String, Tensor<'a>)> {
     let mut tensors = vec![("u", Tensor::of_u(factors))];
     tensors.extend(factors.u_scales().map(|scales| ("u_scales", Tensor::of(scales))));
     tensors.extend(factors.diagonal().map(|diagonal| ("diagonal", Tensor::of(diagonal))));
@@ -77,7 +77,7 @@ pub(super) fn header<'a>(
 }
 
 /// Writes numbers as they stand in a file.
-pub(super) fn write_numbers(numbers: Numbers<'_>, file: &mut dyn io::Write) -> io::Result<()> {
+pub(in crate::io) fn write_numbers(numbers: Numbers<'_>, file: &mut dyn io::Write) -> io::Result<()> {
     let little = cfg!(target_endian = "little");
     match numbers {
         Numbers::F32(numbers) if little => file.write_all(bytemuck::cast_slice(numbers)),
@@ -91,10 +91,10 @@ pub(super) fn write_numbers(numbers: Numbers<'_>, file: &mut dyn io::Write) -> i
 }
 
 /// Row-major numbers as they go into a file.
-pub(super) struct Tensor<'a> {
-    dtype: FileDtype,
-    shape: Vec<usize>,
-    numbers: Numbers<'a>,
+pub(in crate::io) struct Tensor<'a> {
+    pub(in crate::io) dtype: FileDtype,
+    pub(in crate::io) shape: Vec<usize>,
+    pub(in crate::io) numbers: Numbers<'a>,
 }
 
 impl<'a> Tensor<'a> {
@@ -121,14 +121,14 @@ impl<'a> Tensor<'a> {
     }
 }
 
-impl File<'_> {
+impl File {
     pub(super) fn invalid(&self, format: Format, reason: String) -> Error {
-        Error::InvalidFile { path: self.path.to_owned(), format: format.name, reason }
+        Error::InvalidFile { path: self.path.clone(), format: format.name, reason }
     }
 
     /// The metadata name this format, in the version that is read.
     pub(super) fn check_format(&self, format: Format) -> Result<()> {
-        match self.header.metadata.get("format").map(String::as_str) {
+        match self.metadata("format").map(String::as_str) {
             Some(name) if name == format.name => {}
             Some(other) => {
                 let known =
@@ -138,10 +138,10 @@ impl File<'_> {
             }
             None => return Err(self.invalid(format, "its metadata name no format".to_owned())),
         }
-        match self.header.metadata.get("version") {
+        match self.metadata("version") {
             Some(version) if version == format.version => Ok(()),
             Some(version) => Err(Error::UnsupportedVersion {
-                path: self.path.to_owned(),
+                path: self.path.clone(),
                 version: version.clone(),
                 supported: format.version,
             }),
@@ -151,8 +151,8 @@ impl File<'_> {
 
     /// What the metadata say of something.
     pub(super) fn text(&self, format: Format, name: &str) -> Result<&String> {
-        let text = self.header.metadata.get(name);
-        text.ok_or_else(|| self.invalid(format, format!("its metadata name no {name}")))
+        let text = self.metadata(name);
+        text.ok_or_else(|| self.invalid(format, format!("its metadata name no {}", self.full_name(name))))
     }
 
     /// A number of the metadata, in decimal digits.
@@ -167,7 +167,10 @@ impl File<'_> {
             Ok(number) if range.contains(&number) && number.to_string() == *text => Ok(number),
             _ => {
                 let (min, max) = range.into_inner();
-                Err(self.invalid(format, format!("its metadata say {name} {text:?}, expected {min} to {max}")))
+                Err(self.invalid(
+                    format,
+                    format!("its metadata say {} {text:?}, expected {min} to {max}", self.full_name(name)),
+                ))
             }
         }
     }
@@ -175,11 +178,11 @@ impl File<'_> {
     /// Factors whose tensors have names behind a prefix; the inner error is that of tensors that do not fit together.
     pub(super) fn factors(&self, prefix: &str) -> Result<Result<Factors>> {
         let name = |part: &str| format!("{prefix}{part}");
-        let optional = |part: &str, expected| match self.header.tensors.contains_key(&name(part)) {
+        let optional = |part: &str, expected| match self.has(&name(part)) {
             true => self.array(&name(part), FileDtype::F32, f32::from_le_bytes, expected).map(Some),
             false => Ok(None),
         };
-        let u = self.u(prefix)?;
+        let u = self.u(&name("u"), &name("u_scales"))?;
         let v: Array2<f32> = self.array(&name("v"), FileDtype::F32, f32::from_le_bytes, "F32 [rank, dim]")?;
         let diagonal = optional("diagonal", "F32 [rank]")?;
         let bias = optional("bias", "F32 [dim]")?;
@@ -196,23 +199,22 @@ impl File<'_> {
         Ok(assemble())
     }
 
-    /// U in the type that it is stored in.
-    fn u(&self, prefix: &str) -> Result<Storage> {
+    /// U in the type that it is stored in: a tensor, and the scales of integers.
+    pub(in crate::io) fn u(&self, u: &str, scales: &str) -> Result<Storage> {
         const EXPECTED: &str = "F32, F16, BF16 or I8 [vocab_size, rank]";
-        let (u, scales) = (format!("{prefix}u"), format!("{prefix}u_scales"));
-        match self.tensor(&u)?.dtype {
-            FileDtype::F16 => self.array(&u, FileDtype::F16, f16::from_le_bytes, EXPECTED).map(Storage::F16),
-            FileDtype::BF16 => self.array(&u, FileDtype::BF16, bf16::from_le_bytes, EXPECTED).map(Storage::Bf16),
+        match self.tensor(u)?.dtype {
+            FileDtype::F16 => self.array(u, FileDtype::F16, f16::from_le_bytes, EXPECTED).map(Storage::F16),
+            FileDtype::BF16 => self.array(u, FileDtype::BF16, bf16::from_le_bytes, EXPECTED).map(Storage::Bf16),
             FileDtype::I8 => Ok(Storage::Int8 {
-                codes: self.array(&u, FileDtype::I8, i8::from_le_bytes, EXPECTED)?,
-                scales: self.array(&scales, FileDtype::F32, f32::from_le_bytes, "F32 [rank]")?,
+                codes: self.array(u, FileDtype::I8, i8::from_le_bytes, EXPECTED)?,
+                scales: self.array(scales, FileDtype::F32, f32::from_le_bytes, "F32 [rank]")?,
             }),
-            _ => self.array(&u, FileDtype::F32, f32::from_le_bytes, EXPECTED).map(Storage::F32),
+            _ => self.array(u, FileDtype::F32, f32::from_le_bytes, EXPECTED).map(Storage::F32),
         }
     }
 
     /// A tensor of one type and of the number of dimensions of `D`, read into memory.
-    pub(super) fn array<T, const SIZE: usize, D: Dimension>(
+    pub(in crate::io) fn array<T, const SIZE: usize, D: Dimension>(
         &self,
         name: &str,
         dtype: FileDtype,

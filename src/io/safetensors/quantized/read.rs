@@ -15,11 +15,11 @@ use crate::{
 
 const GROUPS: &str = "U8 [(vocab_size + 1) / 2] or U32 [groups]";
 
-impl File<'_> {
+impl File {
     /// Nothing here is larger than the file: sizes that the metadata say are only compared with those of tensors.
     pub(super) fn quantized(&self) -> Result<QuantizedParts> {
         let Settings { level, vocab_size, rank, dim, unit, row_scales, directions } = self.settings()?;
-        let mean = match self.header.tensors.contains_key("mean") {
+        let mean = match self.has("mean") {
             true => Some(self.halves("mean", "F16 [dim]")?),
             false => None,
         };

@@ -32,7 +32,7 @@ pub(super) enum Directions {
 }
 
 /// The metadata of these factors.
-pub(super) fn of(factors: &QuantizedFactors) -> Vec<(&'static str, String)> {
+pub(in crate::io) fn of(factors: &QuantizedFactors) -> Vec<(&'static str, String)> {
     let mut settings = vec![
         ("vocab_size", factors.vocab_size().to_string()),
         ("rank", factors.rank().to_string()),
@@ -66,9 +66,9 @@ fn parse_row_scales(text: &str) -> Option<RowScales> {
     Some(RowScales { bits, min: number()?, step: number()? })
 }
 
-impl File<'_> {
+impl File {
     pub(super) fn settings(&self) -> Result<Settings> {
-        let has = |name| self.header.metadata.contains_key(name);
+        let has = |name| self.metadata(name).is_some();
         let max_seed = u64::MAX;
         let directions = match [has("basis_bits"), has("hadamard_seed")] {
             [true, false] => Directions::Basis { bits: self.number(QUANTIZED, "basis_bits", 1..=8)? },
@@ -101,7 +101,7 @@ impl File<'_> {
     }
 
     fn row_scales(&self) -> Result<Option<RowScales>> {
-        let Some(text) = self.header.metadata.get("row_scales") else { return Ok(None) };
+        let Some(text) = self.metadata("row_scales") else { return Ok(None) };
         match parse_row_scales(text) {
             Some(scales) if row_scales_text(scales) == *text => Ok(Some(scales)),
             _ => Err(self.refused(&format!("its metadata say row_scales {text:?}, expected \"bits min step\""))),

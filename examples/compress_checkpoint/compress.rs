@@ -1,0 +1,131 @@
+//! From a checkpoint to a smaller one.
+
+use std::{io::Write, path::PathBuf, time::Instant};
+
+use factorized_embedding::{
+    RowBlocks, RowWeights, TruncatedSvd,
+    io::{
+        hugging_face::{Checkpoint, Replacement},
+        safetensors::SafetensorsRows,
+    },
+    quantize::Quantizer,
+};
+
+use crate::{
+    arguments::{Level, Method},
+    budget::Target,
+    report::Report,
+    support::{
+        Result, frequencies, memory, outputs,
+        progress::{self, WatchedRows},
+        text::grouped,
+    },
+};
+
+/// What the command line asks for.
+pub(crate) struct Compression {
+    pub(crate) model: PathBuf,
+    pub(crate) out: PathBuf,
+    pub(crate) tensor: Option<String>,
+    pub(crate) method: Method,
+    pub(crate) target: Target,
+    pub(crate) level: Option<Level>,
+    pub(crate) frequencies: Option<Frequencies>,
+}
+
+/// How much rows matter.
+pub(crate) struct Frequencies {
+    pub(crate) path: PathBuf,
+    pub(crate) smoothing: f64,
+    pub(crate) exponent: f64,
+}
+
+impl Compression {
+    pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
+        // Whatever can go wrong without the long work goes wrong before it.
+        let checkpoint = Checkpoint::open(&self.model)?;
+        if self.out.symlink_metadata().is_ok() {
+            return Err(format!("{} is there already: name another folder", self.out.display()).into());
+        }
+        outputs::check(self.frequencies.iter().map(|frequencies| &frequencies.path), [&self.out].into_iter())?;
+        let (name, found) = match &self.tensor {
+            Some(name) => (name.clone(), None),
+            None => {
+                let table =
+                    checkpoint.token_table().map_err(|error| format!("{error} (--tensor NAME chooses a table)"))?;
+                (table.name.clone(), Some(table))
+            }
+        };
+        let rows = checkpoint.rows(&name)?;
+        let (shape, dtype) = ([rows.vocab_size(), rows.dim()], rows.dtype());
+        let weights = self.weights(shape[0])?;
+
+        let start = Instant::now();
+        let mut replacement = self.replacement(rows, weights.as_ref())?;
+        if let Some(weights) = weights {
+            replacement = replacement.with_row_weights(weights);
+        }
+        let bar = progress::bytes();
+        bar.set_message("writing the checkpoint");
+        let (saved, errors) = checkpoint.save_with(&name, &replacement, &self.out, |written, total| {
+            bar.set_length(total);
+            bar.set_position(written);
+            Ok(())
+        })?;
+        bar.finish_and_clear();
+        let report = Report {
+            saved: &saved,
+            errors: Some(errors),
+            seconds: start.elapsed().as_secs_f64(),
+            peak: memory::peak(),
+        };
+
+        writeln!(out, "model   {}", self.model.display())?;
+        if let Some(found) = found {
+            writeln!(out, "table   {name} ({:?}), output head {:?}", found.family, found.output_head)?;
+        } else {
+            writeln!(out, "table   {name}")?;
+        }
+        writeln!(out, "        {} × {}, {dtype}", grouped(shape[0]), shape[1])?;
+        writeln!(out, "method  {}", self.method.name())?;
+        writeln!(out, "saved   {}\n", self.out.display())?;
+        report.write(out)
+    }
+
+    fn weights(&self, vocab_size: usize) -> Result<Option<RowWeights>> {
+        let Some(Frequencies { path, smoothing, exponent }) = &self.frequencies else { return Ok(None) };
+        let weights = frequencies::row_weights(path, vocab_size, *smoothing)?;
+        Ok(Some(weights.with_exponent(*exponent)?))
+    }
+
+    /// Reads the table block by block: it is never whole in memory.
+    fn replacement(&self, rows: SafetensorsRows, weights: Option<&RowWeights>) -> Result<Replacement> {
+        let [vocab_size, dim] = [rows.vocab_size(), rows.dim()];
+        let bar = progress::rows(vocab_size);
+        let mut rows = WatchedRows::new(rows, bar.clone());
+        let replacement = match self.method {
+            Method::Svd => {
+                bar.set_message("decomposing");
+                let mut svd = TruncatedSvd::new(self.target.rank(vocab_size, dim)?);
+                if let Some(weights) = weights {
+                    svd = svd.with_row_weights(weights.clone());
+                }
+                let decomposition = svd.basis(&mut rows)?.decompose(&mut rows, weights)?;
+                Replacement::factors(self.method.name(), decomposition.factors)
+            }
+            Method::Quantized => {
+                bar.set_message("quantizing");
+                let mut quantizer = Quantizer::new(self.target.budget(vocab_size, dim)?);
+                if let Some(weights) = weights {
+                    quantizer = quantizer.with_row_weights(weights.clone());
+                }
+                if let Some(level) = self.level {
+                    quantizer = quantizer.with_level(level.into());
+                }
+                Replacement::quantized(self.method.name(), quantizer.quantize_rows(&mut rows)?.factors)
+            }
+        };
+        bar.finish_and_clear();
+        Ok(replacement)
+    }
+}
