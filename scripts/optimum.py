@@ -31,9 +31,9 @@ def run(command):
     return usage
 
 
-def build_example():
-    """Builds the example, and returns where cargo has put it."""
-    command = ["cargo", "build", "--release", "--quiet", "--example", "compress", "--message-format", "json"]
+def build_example(name="compress"):
+    """Builds an example, and returns where cargo has put it."""
+    command = ["cargo", "build", "--release", "--quiet", "--example", name, "--message-format", "json"]
     output = subprocess.run(command, check=True, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True).stdout
     messages = [json.loads(line) for line in output.splitlines()]
     (example,) = [message["executable"] for message in messages if message.get("executable")]
