@@ -46,7 +46,8 @@ impl AtomicFile {
         Ok(Self { path: path.to_owned(), target, writer: BufWriter::new(temporary) })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    #[cfg(feature = "safetensors")]
+    pub(in crate::io) fn path(&self) -> &Path {
         &self.path
     }
 
