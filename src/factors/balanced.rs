@@ -9,9 +9,12 @@ impl Factors {
     /// The same table, to rounding, of factors without a diagonal, whose columns of U have the same root mean square as the
     /// rows of V that they meet. The bias stays; U is `f32`.
     ///
-    /// That is where training begins well: a decomposition leaves V with orthonormal rows and U with the singular values, numbers of very different
-    /// sizes, while rules such as Adam change all numbers by about as much in a step. [Random](Self::random) factors are balanced.
-    /// A direction that is zero stays so, with V as it is, so that U can learn it.
+    /// For training to go on after a decomposition, which leaves V with orthonormal rows and U with the singular values:
+    /// numbers of very different sizes, while rules such as Adam change all numbers by about as much in a step.
+    /// [Random](Self::random) factors are balanced. A direction that is zero stays so, with V as it is, so that U can learn it.
+    ///
+    /// # Shapes
+    /// U \[`vocab_size`, rank\] and V \[rank, dim\] as before.
     ///
     /// # Errors
     /// [`NonFinite`](crate::Error::NonFinite) where a balanced number is beyond the range of `f32`.
