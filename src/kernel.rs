@@ -30,6 +30,7 @@ pub(crate) mod scratch;
 mod simd;
 mod softmax;
 mod tile;
+mod vectorize;
 
 pub(crate) use codes::{CodeLayout, CodedQueries, CodedRows, Queries, decode_rows, score_codes};
 pub(crate) use hot::HotRows;
@@ -44,6 +45,7 @@ pub(crate) use project::{GatheredRows, add_projected, project, project_rows};
 pub(crate) use rows::{copy_rows, copy_stored_rows};
 pub(crate) use scatter::scatter_scores;
 pub(crate) use softmax::{max_and_sum_exp, scaled_exp};
+pub(crate) use vectorize::{Loop, all_finite, vectorize};
 
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ pub use factor_gradients::FactorGradients;
 pub(crate) use gradients::clip_factor;
 pub use gradients::{Gradients, clip_global_norm};
 pub use max_norm::Renormalize;
-pub use optimizer::{ArrayOptimizer, FactorOptimizer, Momentum, Optimizer, OptimizerState, TableOptimizer};
+pub use optimizer::{ArrayOptimizer, FactorOptimizer, Momentum, Optimizer, OptimizerState, PartRates, TableOptimizer};
 pub use row_gradient::RowGradient;
 pub use schedule::Schedule;
 pub use trainable::Trainable;

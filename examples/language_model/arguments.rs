@@ -12,7 +12,7 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "language_model", max_term_width = 100)]
 pub(crate) struct Arguments {
-    /// Train for four epochs, from three seeds: some hours on two cores
+    /// Train for two epochs, from three seeds: more than an hour on two cores
     #[arg(long)]
     pub(crate) long: bool,
 

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Module, Tensor, Var};
 use candle_nn::{AdamW, Optimizer as _, ParamsAdamW, VarBuilder, VarMap};
 use factorized_embedding::{
     candle::{AutogradEmbedding, clip_global_norm},
-    train::{Gradients, Optimizer, TrainableEmbedding},
+    train::{Gradients, TrainableEmbedding},
 };
 use ndarray::Array2;
 use rand_distr::{Distribution, Normal};
@@ -61,8 +61,7 @@ struct Variables {
 }
 
 impl<L: TrainableEmbedding + 'static> Learner<L> {
-    pub(crate) fn new(layer: L, plan: &Plan, seed: u64) -> Result<Self> {
-        let optimizer = L::optimizer(Optimizer::adam_w(WEIGHT_DECAY))?;
+    pub(crate) fn new(layer: L, optimizer: L::Optimizer, plan: &Plan, seed: u64) -> Result<Self> {
         let embedding = AutogradEmbedding::new(layer, optimizer)?;
         let map = VarMap::new();
         let transformer = Transformer::new(&VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu))?;

@@ -58,6 +58,7 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         let mut learners = Kind::ALL.iter().map(|kind| kind.learner(&plan, seed)).collect::<Result<Vec<_>>>()?;
         let courses = training::train(&mut learners, &text, &plan, seed, &bar)?;
         let recovery = recovery::recover(&*learners[0], &text, &plan, seed, &bar)?;
+        bar.suspend(|| report::write_seed(seed, &courses, &mut io::stderr()))?;
         outcomes.push(Outcome { learners, courses, recovery });
     }
     bar.finish_and_clear();

@@ -1,18 +1,20 @@
 //! How large, how long, how fast.
 
-use factorized_embedding::train::Schedule;
+use factorized_embedding::train::{PartRates, Schedule};
 
 use crate::{arguments::Arguments, batches, support::Result, text::Text};
 
-pub(crate) const DIM: usize = 128;
-pub(crate) const NUM_BLOCKS: usize = 2;
-pub(crate) const NUM_HEADS: usize = 2;
+pub(crate) const DIM: usize = 256;
+pub(crate) const NUM_BLOCKS: usize = 1;
+pub(crate) const NUM_HEADS: usize = 4;
 /// Tokens that a prediction sees at most.
 pub(crate) const CONTEXT: usize = 64;
 /// Of all variables that are not one or zero, before training.
 pub(crate) const STD: f64 = 0.02;
 pub(crate) const WEIGHT_DECAY: f64 = 0.05;
 pub(crate) const MAX_NORM: f64 = 1.0;
+/// Of factors, beside that of the rest: V belongs to all tokens, and moves all vectors at once.
+pub(crate) const FACTOR_RATES: PartRates = PartRates { u: 3.0, diagonal: 1.0, v: 0.1, bias: 1.0 };
 
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -33,12 +35,12 @@ impl Plan {
 
     /// A look at all models in a few minutes.
     fn short() -> Self {
-        Self { seeds: vec![1], epochs: 1, max_steps: 200, dropout: 0.0, learning_rate: 3e-3 }
+        Self { seeds: vec![1], epochs: 1, max_steps: 200, dropout: 0.0, learning_rate: 1.5e-3 }
     }
 
     /// Until the dense model has learnt what it can.
     fn long() -> Self {
-        Self { seeds: vec![1, 2, 3], epochs: 4, max_steps: usize::MAX, dropout: 0.1, learning_rate: 3e-3 }
+        Self { seeds: vec![1, 2, 3], epochs: 2, max_steps: usize::MAX, dropout: 0.1, learning_rate: 1.5e-3 }
     }
 
     pub(crate) fn steps_per_epoch(&self, text: &Text) -> usize {

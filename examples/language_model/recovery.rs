@@ -1,6 +1,6 @@
 //! A trained dense table, decomposed, and trained on as factors.
 
-use factorized_embedding::{Decompose, FactorizedEmbedding, Rank, TruncatedSvd};
+use factorized_embedding::{Decompose, FactorizedEmbedding, Rank, TruncatedSvd, train::FactorOptimizer};
 use indicatif::ProgressBar;
 
 use crate::{
@@ -9,6 +9,7 @@ use crate::{
     plan::{DIM, Plan},
     random::{Purpose, rng},
     support::Result,
+    tables::RULE,
     text::Text,
 };
 
@@ -37,7 +38,8 @@ pub(crate) fn recover(dense: &dyn Learn, text: &Text, plan: &Plan, seed: u64, ba
         TruncatedSvd::new(Rank::Fixed(RANK)).with_row_weights(text.counts()?).decompose(dense.table()?.view())?;
     let weighted_error =
         decomposition.weighted_relative_error.ok_or("a weighted decomposition has no weighted error")?;
-    let learner = Learner::new(FactorizedEmbedding::new(decomposition.factors.balanced()?), plan, seed)?;
+    let layer = FactorizedEmbedding::new(decomposition.factors.balanced()?);
+    let learner = Learner::new(layer, FactorOptimizer::new(RULE)?, plan, seed)?;
     let mut learner = learner.with_variables_of(dense.variables())?;
     let before = learner.perplexity(&text.validation)?;
 

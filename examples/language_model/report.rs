@@ -33,7 +33,10 @@ pub(crate) fn write_introduction(text: &Text, plan: &Plan, trigram: f64, out: &m
         "Training: {training} of {} byte pairs. Validation, every tenth chapter: {validation}.",
         grouped(VOCAB_SIZE)
     )?;
-    writeln!(out, "A transformer of {NUM_BLOCKS} blocks, {NUM_HEADS} heads, dim {DIM}, context {CONTEXT}, tied head.")?;
+    writeln!(
+        out,
+        "A transformer of {NUM_BLOCKS} block(s), {NUM_HEADS} heads, dim {DIM}, context {CONTEXT}, tied head."
+    )?;
     let seeds = if plan.seeds.len() == 1 { "1 seed".to_owned() } else { format!("{} seeds", plan.seeds.len()) };
     let steps = grouped(plan.steps_per_epoch(text));
     writeln!(
@@ -43,6 +46,13 @@ pub(crate) fn write_introduction(text: &Text, plan: &Plan, trigram: f64, out: &m
     )?;
     writeln!(out, "A trigram with Kneser-Ney smoothing has perplexity {trigram:.2} on the same tokens.\n")?;
     Ok(())
+}
+
+/// How a seed went, while others are still to come.
+pub(crate) fn write_seed(seed: u64, courses: &[Course], out: &mut impl Write) -> Result<()> {
+    let perplexities: Vec<_> =
+        Kind::ALL.iter().zip(courses).map(|(kind, course)| format!("{kind} {:.2}", course.last_perplexity())).collect();
+    Ok(writeln!(out, "Seed {seed}, perplexity: {}.", perplexities.join("; "))?)
 }
 
 pub(crate) fn write_outcomes(outcomes: &[Outcome], out: &mut impl Write) -> Result<()> {

@@ -2,17 +2,23 @@
 
 use std::fmt;
 
-use factorized_embedding::{DenseEmbedding, FactorizedEmbedding, Factors};
+use factorized_embedding::{
+    DenseEmbedding, FactorizedEmbedding, Factors,
+    train::{FactorOptimizer, Optimizer, TableOptimizer},
+};
 use ndarray::Array2;
 use rand_distr::{Distribution, Normal};
 
 use crate::{
     learner::{Learn, Learner},
-    plan::{DIM, Plan, STD},
+    plan::{DIM, FACTOR_RATES, Plan, STD, WEIGHT_DECAY},
     random::{Purpose, rng},
     support::Result,
     text::VOCAB_SIZE,
 };
+
+/// Of all tables.
+pub(crate) const RULE: Optimizer = Optimizer::adam_w(WEIGHT_DECAY);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Kind {
@@ -29,24 +35,31 @@ impl Kind {
     /// A model around a table of random numbers, of the same standard deviation whatever its kind.
     pub(crate) fn learner(self, plan: &Plan, seed: u64) -> Result<Box<dyn Learn>> {
         let mut rng = rng(seed, Purpose::Table);
+        let mut normal = |std: f64, shape: (usize, usize)| -> Result<Array2<f32>> {
+            let entries = Normal::new(0.0, std as f32)?;
+            Ok(Array2::from_shape_simple_fn(shape, || entries.sample(&mut rng)))
+        };
         Ok(match self {
             Self::Dense => {
-                let entries = Normal::new(0.0, STD as f32)?;
-                let table = Array2::from_shape_simple_fn((VOCAB_SIZE, DIM), || entries.sample(&mut rng));
-                Box::new(Learner::new(DenseEmbedding::new(table)?, plan, seed)?)
+                let layer = DenseEmbedding::new(normal(STD, (VOCAB_SIZE, DIM))?)?;
+                Box::new(Learner::new(layer, TableOptimizer::new(RULE)?, plan, seed)?)
             }
             Self::Factorized(rank) => {
-                // U as a dense table, and a V that keeps norms: Adam's steps then move vectors as far as those of a dense table.
-                let mut normal = |std: f64, shape: (usize, usize)| -> Result<Array2<f32>> {
-                    let entries = Normal::new(0.0, std as f32)?;
-                    Ok(Array2::from_shape_simple_fn(shape, || entries.sample(&mut rng)))
-                };
-                let u = normal(STD, (VOCAB_SIZE, rank))?;
-                let factors = Factors::new(u, normal((rank as f64).powf(-0.5), (rank, DIM))?)?;
-                Box::new(Learner::new(FactorizedEmbedding::new(factors), plan, seed)?)
+                // A V that keeps norms: changes of U move vectors as far as those of a dense table.
+                let v = orthonormal(normal(1.0, (rank, DIM))?)? * (DIM as f32 / rank as f32).sqrt();
+                let layer = FactorizedEmbedding::new(Factors::new(normal(STD, (VOCAB_SIZE, rank))?, v)?);
+                let optimizer = FactorOptimizer::new(RULE)?.with_part_rates(FACTOR_RATES)?;
+                Box::new(Learner::new(layer, optimizer, plan, seed)?)
             }
         })
     }
+}
+
+/// Orthonormal rows that span the same space.
+fn orthonormal(rows: Array2<f32>) -> Result<Array2<f32>> {
+    let mut layer = FactorizedEmbedding::new(Factors::new(Array2::eye(rows.nrows()), rows)?);
+    FactorOptimizer::new(RULE)?.orthonormalize(&mut layer)?;
+    Ok(layer.into_factors().into_parts().v)
 }
 
 impl fmt::Display for Kind {

@@ -91,6 +91,31 @@ impl<L: TrainableEmbedding + 'static> AutogradEmbedding<L> {
     ///
     /// # Errors
     /// [`IdOutOfRange`](crate::Error::IdOutOfRange), [`NotATokenId`](crate::Error::NotATokenId), in candle's error; those of candle.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use candle_core::{Device, Tensor};
+    /// use factorized_embedding::{
+    ///     DenseEmbedding, Pooling,
+    ///     candle::AutogradEmbedding,
+    ///     train::{Optimizer, TableOptimizer},
+    /// };
+    /// use ndarray::array;
+    ///
+    /// # fn main() -> candle_core::Result<()> {
+    /// let layer = DenseEmbedding::new(array![[0.0, 0.0], [1.0, 2.0], [3.0, 6.0]])?.with_padding_id(0)?;
+    /// let embedding = AutogradEmbedding::new(layer, TableOptimizer::new(Optimizer::sgd())?)?;
+    /// let ids = Tensor::new(&[[1_u32, 2, 0], [2, 0, 0]], &Device::Cpu)?;
+    /// let means = embedding.bag(&ids, Pooling::Mean)?;
+    /// assert_eq!(means.to_vec2::<f32>()?, [[2.0, 4.0], [3.0, 6.0]]);
+    ///
+    /// means.sum_all()?.backward()?;
+    /// let gradient = embedding.take_gradients().expect("the means depend on the table");
+    /// assert_eq!((gradient.ids(), gradient.values()), (Some(&[1, 2][..]), array![[0.5, 0.5], [1.5, 1.5]].view()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn bag(&self, ids: &Tensor, pooling: Pooling) -> Result<Tensor> {
         let (num_bags, len) = ids.dims2()?;
         let operation = BagOperation { link: self.link(), ids: ids_of(ids)?, num_bags, len, pooling };
@@ -107,6 +132,26 @@ impl<L: TrainableEmbedding + 'static> AutogradEmbedding<L> {
     ///
     /// # Errors
     /// Those of candle, also for another last dimension.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use candle_core::{Device, Tensor};
+    /// use factorized_embedding::{
+    ///     FactorizedEmbedding, Factors,
+    ///     candle::AutogradEmbedding,
+    ///     train::{FactorOptimizer, Optimizer},
+    /// };
+    /// use ndarray::array;
+    ///
+    /// # fn main() -> candle_core::Result<()> {
+    /// let layer = FactorizedEmbedding::new(Factors::new(array![[1.0], [2.0]], array![[3.0, 4.0]])?);
+    /// let embedding = AutogradEmbedding::new(layer, FactorOptimizer::new(Optimizer::adam())?)?;
+    /// let logits = embedding.logits(&Tensor::new(&[[1.0_f32, 0.0]], &Device::Cpu)?)?;
+    /// assert_eq!(logits.to_vec2::<f32>()?, [[3.0, 6.0]]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
         check_last(hidden, self.layer().dim())?;
         prepared(hidden)?.apply_op2(&self.anchor, LogitsOperation { link: self.link() })?.to_device(hidden.device())
@@ -123,6 +168,27 @@ impl<L: TrainableEmbedding + 'static> AutogradEmbedding<L> {
     /// # Errors
     /// [`ShapeMismatch`](crate::Error::ShapeMismatch), [`IdOutOfRange`](crate::Error::IdOutOfRange),
     /// [`NonFinite`](crate::Error::NonFinite), [`Overflow`](crate::Error::Overflow), in candle's error; those of candle.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use candle_core::{Device, Tensor};
+    /// use factorized_embedding::{
+    ///     FactorizedEmbedding, Factors,
+    ///     candle::AutogradEmbedding,
+    ///     train::{FactorOptimizer, Optimizer},
+    /// };
+    /// use ndarray::array;
+    ///
+    /// # fn main() -> candle_core::Result<()> {
+    /// let layer = FactorizedEmbedding::new(Factors::new(array![[1.0], [1.0], [-1.0]], array![[3.0, 4.0]])?);
+    /// let embedding = AutogradEmbedding::new(layer, FactorOptimizer::new(Optimizer::adam())?)?;
+    /// let (hidden, targets) = (Tensor::zeros((2, 2), candle_core::DType::F32, &Device::Cpu)?, [0_u32, 2]);
+    /// let loss = embedding.cross_entropy(&hidden, &Tensor::new(&targets, &Device::Cpu)?, None)?;
+    /// assert!((loss.to_scalar::<f32>()? - 3.0_f32.ln()).abs() < 1e-6); // all three are equally likely
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cross_entropy(&self, hidden: &Tensor, targets: &Tensor, ignored: Option<TokenId>) -> Result<Tensor> {
         self.check_hidden(hidden, targets)?;
         let operation = CrossEntropyOperation::new(self.link(), ids_of(targets)?, ignored);

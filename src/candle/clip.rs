@@ -12,6 +12,32 @@ use crate::train::{Gradients, clip_factor};
 /// [`InvalidSetting`](crate::Error::InvalidSetting) for a `max_norm` that is not positive and
 /// [`NonFinite`](crate::Error::NonFinite) for an embedding's gradient that is not finite, in candle's error; those of candle,
 /// also for a variable's gradient that is not finite. Nothing is scaled then.
+///
+/// # Examples
+///
+/// ```
+/// use candle_core::{Device, Module, Tensor, Var};
+/// use factorized_embedding::{
+///     DenseEmbedding,
+///     candle::{AutogradEmbedding, clip_global_norm},
+///     train::{Optimizer, TableOptimizer},
+/// };
+/// use ndarray::array;
+///
+/// # fn main() -> candle_core::Result<()> {
+/// let layer = DenseEmbedding::new(array![[1.0], [2.0]])?;
+/// let embedding = AutogradEmbedding::new(layer, TableOptimizer::new(Optimizer::sgd())?)?;
+/// let weight = Var::new(&[[4.0_f32]], &Device::Cpu)?;
+///
+/// let vector = embedding.forward(&Tensor::new(&[1_u32], &Device::Cpu)?)?; // [[2.0]]
+/// let mut store = vector.mul(&weight)?.sum_all()?.backward()?; // gradients: 4 of the vector, 2 of the weight
+/// let mut gradient = embedding.take_gradients().expect("the output depends on the table");
+/// let norm = clip_global_norm(&mut store, &[weight.clone()], &mut [&mut gradient], 1.0)?;
+/// assert!((norm - 20.0_f64.sqrt()).abs() < 1e-6);
+/// assert!((f64::from(gradient.values()[[0, 0]]) - 4.0 / norm).abs() < 1e-6);
+/// # Ok(())
+/// # }
+/// ```
 pub fn clip_global_norm(
     store: &mut GradStore,
     variables: &[Var],

@@ -42,6 +42,21 @@ pub fn lookup(layer: &dyn Embedding, ids: &Tensor) -> Result<Tensor> {
 ///
 /// # Errors
 /// Those of candle, also for another last dimension.
+///
+/// # Examples
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// use factorized_embedding::{DenseEmbedding, candle};
+/// use ndarray::array;
+///
+/// # fn main() -> candle_core::Result<()> {
+/// let layer = DenseEmbedding::new(array![[1.0, 2.0], [3.0, 4.0]])?;
+/// let hidden = Tensor::new(&[[[1.0_f32, 0.0]], [[0.0, 1.0]]], &Device::Cpu)?; // [2, 1, dim]
+/// assert_eq!(candle::logits(&layer, &hidden)?.to_vec3::<f32>()?, [[[1.0, 3.0]], [[2.0, 4.0]]]);
+/// # Ok(())
+/// # }
+/// ```
 pub fn logits(layer: &dyn Embedding, hidden: &Tensor) -> Result<Tensor> {
     check_last(hidden, layer.dim())?;
     let logits = with_matrix(&prepared(hidden)?, layer.dim(), |hidden| Ok(layer.logits(hidden)?))?;

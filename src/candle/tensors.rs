@@ -18,6 +18,20 @@ impl From<Error> for candle_core::Error {
 ///
 /// # Errors
 /// Those of candle for another number of dimensions.
+///
+/// # Examples
+///
+/// ```
+/// use factorized_embedding::candle::{to_array, to_tensor};
+/// use ndarray::array;
+///
+/// # fn main() -> candle_core::Result<()> {
+/// let array = array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
+/// let tensor = to_tensor(array.view())?;
+/// assert_eq!(to_array(&tensor.t()?)?, array.t());
+/// # Ok(())
+/// # }
+/// ```
 pub fn to_array(tensor: &Tensor) -> Result<Array2<f32>> {
     let shape = tensor.dims2()?;
     let numbers = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
@@ -31,6 +45,10 @@ pub fn to_array(tensor: &Tensor) -> Result<Array2<f32>> {
 ///
 /// # Errors
 /// Those of candle.
+///
+/// # Examples
+///
+/// See [`to_array`].
 pub fn to_tensor(array: ArrayView2<'_, f32>) -> Result<Tensor> {
     Tensor::from_iter(array.iter().copied(), &Device::Cpu)?.reshape(array.dim())
 }

@@ -61,11 +61,17 @@ pub fn factors_from_builder(shape: Shape, builder: &VarBuilder<'_>) -> Result<Fa
 }
 
 /// Factors as variables, by the names that [`factors_from_builder`] reads, below a prefix: to be saved with those of a model.
-/// An optimizer of candle's that is made of them would train them whole, with moments of \[`vocab_size`, rank\] numbers. Variables that are there already, of the same shapes, get the new numbers; the others are made, in `f32` on the
-/// CPU. A `diagonal` or `bias` that is there and that the factors do not have is removed.
+/// An optimizer of candle's that is made of them would train them whole, with moments of \[`vocab_size`, rank\] numbers.
+///
+/// Variables that are there already, of the same shapes, get the new numbers; the others are made, in `f32` on the CPU. A
+/// `diagonal` or `bias` that is there and that the factors do not have is removed.
 ///
 /// # Errors
 /// Those of candle for a variable of another shape; nothing is changed then.
+///
+/// # Examples
+///
+/// See [`factors_from_builder`].
 pub fn factors_to_variables(factors: &Factors, variables: &VarMap, prefix: &str) -> Result<()> {
     let vector = |numbers: ArrayView1<'_, f32>| Tensor::from_iter(numbers.iter().copied(), &Device::Cpu);
     let factors = factors.to_f32();

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use bytemuck::{Pod, Zeroable};
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::{ArrayView1, ArrayView2, Axis};
 
 /// Columns of a panel: one 64-byte cache line of `f32`.
 pub(crate) const PANEL_WIDTH: usize = 16;
@@ -72,9 +72,10 @@ impl PackedProjection {
         let (rank, dim) = projection.dim();
         let num_panels = dim.div_ceil(PANEL_WIDTH);
         let mut lines = vec![PanelRow::default(); num_panels * rank];
-        for (k, row) in projection.rows().into_iter().enumerate() {
-            for (j, &value) in row.iter().enumerate() {
-                lines[j / PANEL_WIDTH * rank + k].0[j % PANEL_WIDTH] = value;
+        let panels = projection.axis_chunks_iter(Axis(1), PANEL_WIDTH);
+        for (panel, columns) in lines.chunks_exact_mut(rank.max(1)).zip(panels) {
+            for (line, row) in panel.iter_mut().zip(columns.rows()) {
+                line.0.iter_mut().zip(row).for_each(|(number, &value)| *number = value);
             }
         }
         let bias = bias.map(|bias| {

@@ -54,6 +54,8 @@ pub struct FactorizedEmbedding {
     pub(super) inverse_norms: OnceLock<Vec<f32>>,
     /// diag(D) · V for rows of U proper, where U is stored with scales.
     pub(super) unscaled_projection: OnceLock<PackedProjection>,
+    /// (diag(D) · V)ᵀ for vectors to be brought into rank space, once a gradient has needed it.
+    pub(super) transposed_projection: OnceLock<PackedProjection>,
 }
 
 impl FactorizedEmbedding {
@@ -70,6 +72,7 @@ impl FactorizedEmbedding {
             hot_rows: None,
             inverse_norms: OnceLock::new(),
             unscaled_projection: OnceLock::new(),
+            transposed_projection: OnceLock::new(),
         }
     }
 

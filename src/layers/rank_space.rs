@@ -98,6 +98,18 @@ impl FactorizedEmbedding {
     }
 }
 
+impl FactorizedEmbedding {
+    /// `vectors` \[n, dim\] · (diag(D) · V)ᵀ into `out` \[n, rank\]: what the gradients of rows of U are. The transpose is packed
+    /// once, until the factors change.
+    pub(crate) fn to_rank_space_into(&self, vectors: ArrayView2<'_, f32>, out: &mut ArrayViewMut2<'_, f32>) {
+        let pack = || PackedProjection::new(self.factors.projection().t(), None);
+        let transposed = self.transposed_projection.get_or_init(pack);
+        let vectors = vectors.as_standard_layout();
+        let numbers = Numbers::F32(vectors.as_slice().unwrap_or_default());
+        kernel::project(self.isa, numbers, None, transposed, out);
+    }
+}
+
 /// Vectors as the stored rows of U see them: vectors · Vᵀ · diag(D), times the scales of U if it has them, into `out`
 /// \[n, rank\].
 pub(super) fn coordinates(isa: Isa, factors: &Factors, vectors: ArrayView2<'_, f32>, out: &mut ArrayViewMut2<'_, f32>) {

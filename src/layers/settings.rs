@@ -140,6 +140,7 @@ impl FactorizedEmbedding {
     pub(super) fn renew(&mut self) {
         self.projection = PackedProjection::new(self.factors.scaled_projection().view(), self.factors.bias());
         self.unscaled_projection.take();
+        self.transposed_projection.take();
         self.inverse_norms.take();
         let hot = self.hot_ids();
         self.set_hot_rows(&hot);

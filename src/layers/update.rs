@@ -57,6 +57,7 @@ impl FactorizedEmbedding {
     fn repack(&mut self) {
         self.projection = PackedProjection::new(self.factors.scaled_projection().view(), self.factors.bias());
         self.unscaled_projection.take();
+        self.transposed_projection.take();
         self.forget_rows();
     }
 

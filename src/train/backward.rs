@@ -8,15 +8,13 @@ mod factorized;
 mod head;
 mod left;
 mod operations;
+mod row_parts;
 mod table;
 mod weighted;
-
-use std::{fmt, sync::OnceLock};
 
 pub(super) use differentiate::Differentiate;
 
 use super::Trainable;
-use crate::kernel::PackedProjection;
 
 /// Gradients of a layer's parameters, from the gradients of what the layer gave: ∂L/∂parameters from ∂L/∂out.
 ///
@@ -59,20 +57,18 @@ use crate::kernel::PackedProjection;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Backward<'a, L> {
     layer: &'a L,
     trainable: Trainable,
     scale_grad_by_freq: bool,
-    /// (diag(D) · V)ᵀ \[dim, rank\], once it is needed.
-    transposed: OnceLock<PackedProjection>,
 }
 
 impl<'a, L> Backward<'a, L> {
     /// Of all parameters of a layer.
     #[must_use]
     pub fn new(layer: &'a L) -> Self {
-        Self { layer, trainable: Trainable::default(), scale_grad_by_freq: false, transposed: OnceLock::new() }
+        Self { layer, trainable: Trainable::default(), scale_grad_by_freq: false }
     }
 
     /// With its settings as they are given.
@@ -87,16 +83,5 @@ impl<'a, L> Backward<'a, L> {
     #[must_use]
     pub fn scale_grad_by_freq(self) -> Self {
         Self { scale_grad_by_freq: true, ..self }
-    }
-}
-
-impl<L: fmt::Debug> fmt::Debug for Backward<'_, L> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { layer, trainable, scale_grad_by_freq, .. } = self;
-        f.debug_struct("Backward")
-            .field("layer", layer)
-            .field("trainable", trainable)
-            .field("scale_grad_by_freq", scale_grad_by_freq)
-            .finish()
     }
 }

@@ -1,6 +1,8 @@
 //! Which rows a batch uses, and where: its ids, each once, with the places where it stands.
 
-use ndarray::{Array2, ArrayView2};
+use std::ops::Range;
+
+use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::{
     Bags, Error, Isa, Pooling, Result, TokenId,
@@ -9,6 +11,7 @@ use crate::{
 };
 
 /// The ids of a batch but its padding, found by sorting: what it takes goes with the batch, not with the vocabulary.
+#[derive(Debug)]
 pub(super) struct Occurrences {
     /// Ascending, each once \[k\].
     pub(super) ids: Vec<TokenId>,
@@ -55,23 +58,27 @@ impl Occurrences {
         slots
     }
 
-    /// For each id the sum over its places p, in their order, of weights\[p\] · rows\[sources\[p\]\], both given in the
-    /// order of [`places`](Self::places): \[k, width\].
-    pub(super) fn sum(
+    /// For some of the ids the sum over its places p, in their order, of weights\[p\] · rows\[sources\[p\]\], both given in
+    /// the order of [`places`](Self::places), into `sums` \[ids of the range, width\].
+    pub(super) fn sum_into(
         &self,
         isa: Isa,
+        range: Range<usize>,
         rows: ArrayView2<'_, f32>,
-        sources: &[u32],
-        weights: Option<&[f32]>,
-    ) -> Result<Array2<f32>> {
-        let mut bags = Bags::new(sources, &self.starts, Pooling::Sum)?;
+        (sources, weights): (&[u32], Option<&[f32]>),
+        sums: &mut ArrayViewMut2<'_, f32>,
+    ) -> Result<()> {
+        let end = self.starts.get(range.end).copied().unwrap_or(self.places.len());
+        let starts = &self.starts[range];
+        let Some(&first) = starts.first() else { return Ok(()) };
+        let offsets: Vec<usize> = starts.iter().map(|start| start - first).collect();
+        let mut bags = Bags::new(&sources[first..end], &offsets, Pooling::Sum)?;
         if let Some(weights) = weights {
-            bags = bags.with_weights(weights)?;
+            bags = bags.with_weights(&weights[first..end])?;
         }
         let rows = rows.as_standard_layout();
         let numbers = Numbers::F32(rows.as_slice().unwrap_or_default());
-        let mut sums = Array2::zeros((self.ids.len(), rows.ncols()));
-        kernel::pool(isa, PooledRows { rows: numbers.into(), bags: &bags, padding_id: None }, &mut sums.view_mut());
-        Ok(sums)
+        kernel::pool(isa, PooledRows { rows: numbers.into(), bags: &bags, padding_id: None }, sums);
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@ mod grow;
 #[cfg(feature = "decompose")]
 mod orthonormal;
 mod part;
+mod part_rates;
 mod rows;
 #[cfg(feature = "safetensors")]
 mod settings;
@@ -16,6 +17,7 @@ mod table;
 
 pub use array::ArrayOptimizer;
 pub use factors::FactorOptimizer;
+pub use part_rates::PartRates;
 pub use state::OptimizerState;
 pub use table::TableOptimizer;
 

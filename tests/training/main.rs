@@ -8,6 +8,7 @@ mod drawn;
 mod hostile;
 mod layers;
 mod norms;
+mod rates;
 #[cfg(feature = "decompose")]
 mod recovery;
 mod reference;

@@ -1,13 +1,13 @@
 //! Gradients of bags: what a bag's vector is the sum of.
 
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, aview1, s};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, s};
 
-use super::table::{TableGradient, check_sums};
+use super::table::{OVERFLOW, Rows, Sums, TableGradient, check_unused};
 use crate::{Bags, Embedding, Error, Isa, Pooling, Result, TokenId, embedding::check, train::occurrences::Occurrences};
 
 const WHAT: &str = "grad_out [b, dim]";
 
-impl TableGradient {
+impl<'a> TableGradient<'a> {
     /// Of bags: for each id the sum of ∂L/∂out over the bags that it is in, times its weight there.
     ///
     /// # Errors
@@ -15,8 +15,8 @@ impl TableGradient {
     pub(super) fn of_bag(
         table: &impl Embedding,
         isa: Isa,
-        bags: &Bags<'_>,
-        grad_out: ArrayView2<'_, f32>,
+        bags: &Bags<'a>,
+        grad_out: ArrayView2<'a, f32>,
     ) -> Result<Self> {
         check::shape(WHAT, &grad_out, (bags.len(), table.dim()))?;
         check::ids(bags.ids(), table.vocab_size())?;
@@ -24,26 +24,24 @@ impl TableGradient {
         let counted = |bag| bags.ids()[bags.range(bag)].iter().filter(|id| Some(**id) != table.padding_id()).count();
         let counts: Vec<usize> = (0..bags.len()).map(counted).collect();
         let rows = match bags.pooling() {
-            Pooling::Max => maxima(table, &used, bags, grad_out)?,
-            _ => sums(isa, &used, bags, &counts, grad_out)?,
+            Pooling::Max => {
+                check::finite(WHAT, &grad_out)?;
+                let rows = maxima(table, &used, bags, grad_out)?;
+                check::finite(WHAT, &rows).map_err(|_| OVERFLOW)?;
+                Rows::Made(rows)
+            }
+            _ => {
+                let unused = counts.iter().zip(grad_out.rows()).filter(|(count, _)| **count == 0);
+                check_unused(WHAT, grad_out, unused.map(|(_, row)| row))?;
+                Rows::Sums(sums(&used, bags, &counts, grad_out)?)
+            }
         };
-        let unused = counts.iter().zip(grad_out.rows()).filter(|(count, _)| **count == 0);
-        check_sums(WHAT, &rows, grad_out, unused.map(|(_, row)| row)).or_else(|error| {
-            check::finite("per-sample weights [n]", &aview1(bags.weights().unwrap_or_default()))?;
-            Err(error)
-        })?;
-        Ok(Self::new(used, rows))
+        Ok(Self::new(isa, used, rows))
     }
 }
 
 /// Of sums and means.
-fn sums(
-    isa: Isa,
-    used: &Occurrences,
-    bags: &Bags<'_>,
-    counts: &[usize],
-    grad_out: ArrayView2<'_, f32>,
-) -> Result<Array2<f32>> {
+fn sums<'a>(used: &Occurrences, bags: &Bags<'a>, counts: &[usize], grad_out: ArrayView2<'a, f32>) -> Result<Sums<'a>> {
     let (num_bags, dim) = grad_out.dim();
     let num_bags = u32::try_from(num_bags).map_err(|_| Error::TableTooLarge { vocab_size: num_bags, dim })?;
     let bag_of: Vec<u32> = bags.ranges().zip(0..num_bags).flat_map(|(range, bag)| range.map(move |_| bag)).collect();
@@ -53,7 +51,7 @@ fn sums(
         (_, Some(weights)) => Some(used.places.iter().map(|&place| weights[place as usize]).collect()),
         (_, None) => None,
     };
-    used.sum(isa, grad_out, &sources, weights.as_deref())
+    Ok(Sums { sources: Some(sources), weights, given_weights: bags.weights(), ..Sums::new(WHAT, grad_out) })
 }
 
 /// Of maxima: each number goes to the row that holds the maximum of its column, the first one in the bag if there are

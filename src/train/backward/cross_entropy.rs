@@ -51,7 +51,7 @@ pub(super) fn with_gradients(
 
     let wanted = backward.left();
     let rows = if wanted.rank > 0 { 0 } else { rank }..if wanted.bias { rank + 1 } else { rank };
-    let shared = backward.shared(wanted, pooled.slice(s![rows, ..]), counted.hidden.view());
+    let shared = backward.shared(wanted, backward.products(pooled.slice(s![rows, ..]), counted.hidden.view()));
     let u = u.map(|u| row_gradient(head.ids, u, backward.layer.vocab_size())).transpose()?;
     let hidden = counted.spread(of_hidden, targets.len());
     Ok(CrossEntropy { loss: softmax.loss, hidden, gradients: FactorGradients { u, ..shared } })

@@ -21,7 +21,7 @@ impl Differentiate<RowGradient> for DenseEmbedding<'_> {
         self.isa()
     }
 
-    fn of_rows(backward: &Backward<'_, Self>, table: TableGradient) -> Result<RowGradient> {
+    fn of_rows(backward: &Backward<'_, Self>, table: TableGradient<'_>) -> Result<RowGradient> {
         table.into_row_gradient(backward.scale_grad_by_freq)
     }
 

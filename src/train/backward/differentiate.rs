@@ -13,7 +13,7 @@ pub trait Differentiate<G>: Embedding + Sized {
     fn isa(&self) -> Isa;
 
     /// From the gradients of rows of the table to those of what the rows are made of.
-    fn of_rows(backward: &Backward<'_, Self>, table: TableGradient) -> Result<G>;
+    fn of_rows(backward: &Backward<'_, Self>, table: TableGradient<'_>) -> Result<G>;
 
     /// Of weights \[n, `vocab_size`\] and vectors \[n, dim\] whose product with the table they are: see `weighted.rs`.
     fn of_product(

@@ -8,14 +8,13 @@ use super::{
     cross_entropy,
     differentiate::Differentiate,
     left::Left,
-    table::{TableGradient, divide_rows},
+    row_parts,
+    table::TableGradient,
     weighted::{add_product, blocks, columns_into, multiply, row_gradient, used_columns},
 };
 use crate::{
     Bags, Embedding, FactorizedEmbedding, Isa, Result, TokenId,
-    kernel::{self, PackedProjection},
-    rows::Numbers,
-    train::{CrossEntropy, FactorGradients, RowGradient, Trainable},
+    train::{CrossEntropy, FactorGradients, Trainable},
 };
 
 impl Differentiate<FactorGradients> for FactorizedEmbedding {
@@ -23,17 +22,11 @@ impl Differentiate<FactorGradients> for FactorizedEmbedding {
         self.isa()
     }
 
-    /// The chain rule.
-    fn of_rows(backward: &Backward<'_, Self>, table: TableGradient) -> Result<FactorGradients> {
-        let TableGradient { ids, counts, rows } = table;
-        let mut u = backward.trainable.u.then(|| backward.to_rank_space(rows.view()));
-        if let Some(u) = u.as_mut().filter(|_| backward.scale_grad_by_freq) {
-            divide_rows(u, &counts);
-        }
+    fn of_rows(backward: &Backward<'_, Self>, table: TableGradient<'_>) -> Result<FactorGradients> {
         let left = backward.left();
-        let shared = backward.shared(left, left.of(backward.rows(left, &ids)?.view()).view(), rows.view());
-        let u = u.map(|u| RowGradient::of_rows(ids, u)).transpose()?;
-        Ok(FactorGradients { u, ..shared })
+        let (u, products) = row_parts::of_rows(backward, &table, left)?;
+        let u = u.map(|u| table.into_gradient_of(u, backward.scale_grad_by_freq)).transpose()?;
+        Ok(FactorGradients { u, ..backward.shared(left, products) })
     }
 
     fn of_product(
@@ -58,7 +51,7 @@ impl Differentiate<FactorGradients> for FactorizedEmbedding {
             add_product(isa, left.of(rows.view()).view(), block_weights.view(), &mut pooled.view_mut());
         }
         let u = u.map(|u| row_gradient(ids, u, backward.layer.vocab_size())).transpose()?;
-        Ok(FactorGradients { u, ..backward.shared(left, pooled.view(), vectors) })
+        Ok(FactorGradients { u, ..backward.shared(left, backward.products(pooled.view(), vectors)) })
     }
 
     fn of_bag_weights(
@@ -101,17 +94,13 @@ impl Backward<'_, FactorizedEmbedding> {
 
     /// `vectors` \[n, dim\] · (diag(D) · V)ᵀ → \[n, rank\]
     pub(super) fn to_rank_space(&self, vectors: ArrayView2<'_, f32>) -> Array2<f32> {
-        let projection = || self.layer.factors().projection();
-        let transposed = self.transposed.get_or_init(|| PackedProjection::new(projection().t(), None));
-        let vectors = vectors.as_standard_layout();
-        let numbers = Numbers::F32(vectors.as_slice().unwrap_or_default());
         let mut out = Array2::zeros((vectors.nrows(), self.layer.rank()));
-        kernel::project(self.layer.isa(), numbers, None, transposed, &mut out.view_mut());
+        self.layer.to_rank_space_into(vectors, &mut out.view_mut());
         out
     }
 
     /// The rows of U of some ids, if they are needed.
-    fn rows(&self, left: Left, ids: &[TokenId]) -> Result<Array2<f32>> {
+    pub(super) fn rows(&self, left: Left, ids: &[TokenId]) -> Result<Array2<f32>> {
         if left.rank == 0 { Ok(Array2::zeros((ids.len(), 0))) } else { self.layer.lookup_rank(ids) }
     }
 
@@ -122,18 +111,17 @@ impl Backward<'_, FactorizedEmbedding> {
         Left { rank: if has_rank { factors.rank() } else { 0 }, bias: wanted.bias && factors.bias().is_some() }
     }
 
-    /// The gradients of D, V and b where out = rows · diag(D)·V + weights · bᵀ, or what has the same gradients: of the
-    /// transpose of the rows \[rank, n\] with the weights below it, and of `vectors` \[n, dim\].
-    pub(super) fn shared(
-        &self,
-        left: Left,
-        rows: ArrayView2<'_, f32>,
-        vectors: ArrayView2<'_, f32>,
-    ) -> FactorGradients {
-        let (factors, wanted) = (self.layer.factors(), self.trainable);
-        let mut products = Array2::zeros((left.len(), self.layer.dim()));
+    /// The transpose of rows \[rank, n\], with their weights below it, times `vectors` \[n, dim\].
+    pub(super) fn products(&self, rows: ArrayView2<'_, f32>, vectors: ArrayView2<'_, f32>) -> Array2<f32> {
+        let mut products = Array2::zeros((rows.nrows(), self.layer.dim()));
         add_product(self.layer.isa(), rows, vectors, &mut products.view_mut());
+        products
+    }
 
+    /// The gradients of D, V and b where out = rows · diag(D)·V + weights · bᵀ, or what has the same gradients, of
+    /// [`products`](Self::products) with the gradient of out.
+    pub(super) fn shared(&self, left: Left, products: Array2<f32>) -> FactorGradients {
+        let (factors, wanted) = (self.layer.factors(), self.trainable);
         let bias = left.bias.then(|| products.row(left.rank).to_owned());
         let mut v = products.slice_move(s![..left.rank, ..]);
         let of_row = |(v, product): (ArrayView1<'_, f32>, ArrayView1<'_, f32>)| v.dot(&product);

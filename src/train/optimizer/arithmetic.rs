@@ -1,7 +1,8 @@
 //! The formulas of a step, number by number.
 //!
 //! A step is computed twice: first to see whether everything that it gives is finite, then to write it. Both are the same code,
-//! so that they see the same bits, and nothing is held in memory between them.
+//! so that they see the same bits, and nothing is held in memory between them. It is inlined into the loop over rows, which is
+//! compiled for each instruction set.
 
 use super::{Momentum, Optimizer};
 
@@ -80,6 +81,7 @@ impl Arithmetic {
     }
 
     /// Makes the step (or only computes it), and says whether all of its results are finite.
+    #[inline(always)]
     pub(super) fn apply<const WRITE: bool>(self, row: Row<'_>) -> bool {
         let Row { parameters, gradient, slots: [first, second] } = row;
         match self {
@@ -130,6 +132,7 @@ impl Adam {
         }
     }
 
+    #[inline(always)]
     fn apply<const WRITE: bool>(self, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) -> bool {
         let Self { first, kept, second, rate, epsilon, keep } = self;
         let mut bad = 0;
@@ -148,10 +151,12 @@ impl Adam {
 }
 
 /// 1 or 0: no branch, so that the loops above stay loops over vectors.
+#[inline(always)]
 fn not_finite(number: f32) -> u32 {
     u32::from(!number.is_finite())
 }
 
+#[inline(always)]
 fn change<const WRITE: bool>(p: &mut [f32], g: &[f32], new: impl Fn(f32, f32) -> f32) -> bool {
     let mut bad = 0;
     for (p, &g) in p.iter_mut().zip(g) {
@@ -165,6 +170,7 @@ fn change<const WRITE: bool>(p: &mut [f32], g: &[f32], new: impl Fn(f32, f32) ->
     bad == 0
 }
 
+#[inline(always)]
 fn change_with<const WRITE: bool>(
     p: &mut [f32],
     g: &[f32],
@@ -184,6 +190,7 @@ fn change_with<const WRITE: bool>(
 }
 
 /// In eight sums, which do not wait for each other.
+#[inline(always)]
 fn mean_of_squares(row: &[f32]) -> f32 {
     let (eights, rest) = row.as_chunks::<8>();
     let mut sums = [0.0_f64; 8];

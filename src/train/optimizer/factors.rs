@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    Optimizer, OptimizerState,
+    Optimizer, OptimizerState, PartRates,
     part::{Change, Part},
 };
 use crate::{Error, FactorizedEmbedding, Result, train::FactorGradients};
@@ -76,13 +76,14 @@ static BIAS: Part = Part {
 #[derive(Clone, PartialEq)]
 pub struct FactorOptimizer {
     state: OptimizerState,
+    rates: PartRates,
 }
 
 impl FactorOptimizer {
     /// # Errors
     /// [`InvalidSetting`](Error::InvalidSetting).
     pub fn new(rule: Optimizer) -> Result<Self> {
-        Ok(Self { state: OptimizerState::new(rule)? })
+        Ok(Self { state: OptimizerState::new(rule)?, rates: PartRates::default() })
     }
 
     /// An optimizer that goes on from what another of its kind remembers.
@@ -90,7 +91,23 @@ impl FactorOptimizer {
     /// # Errors
     /// [`InvalidOptimizerState`](Error::InvalidOptimizerState) for what is remembered of other arrays.
     pub fn from_state(state: OptimizerState) -> Result<Self> {
-        Ok(Self { state: state.of_parts(&[U.name, DIAGONAL.name, V.name, BIAS.name])? })
+        let state = state.of_parts(&[U.name, DIAGONAL.name, V.name, BIAS.name])?;
+        Ok(Self { state, rates: PartRates::default() })
+    }
+
+    /// The same with a learning rate of its own for each part. Like the learning rate itself, it is not a part of what is
+    /// [remembered](Self::state): who goes on from a saved state gives it again.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](Error::InvalidSetting) for a factor that is negative or not finite.
+    pub fn with_part_rates(self, rates: PartRates) -> Result<Self> {
+        Ok(Self { rates: rates.check()?, ..self })
+    }
+
+    /// What the learning rate is multiplied with for each part.
+    #[must_use]
+    pub fn part_rates(&self) -> PartRates {
+        self.rates
     }
 
     /// What it remembers, to be saved.
@@ -135,31 +152,33 @@ impl FactorOptimizer {
         gradients: &FactorGradients,
         learning_rate: f64,
     ) -> Result<()> {
-        let Self { state } = self;
+        let Self { state, rates } = self;
         let FactorGradients { u, diagonal, v, bias } = gradients;
         if let (None, None, None) = (diagonal, v, bias) {
             return match u {
-                Some(u) => layer.update_rows(|rows| state.step(learning_rate, vec![Change::of_rows(&U, rows, u)?])),
+                Some(u) => layer.update_rows(|rows| {
+                    state.step(learning_rate, vec![Change::of_rows(&U, rows, u)?.at_rate(rates.u)])
+                }),
                 None => state.step(learning_rate, Vec::new()),
             };
         }
         layer.update(|factors| {
             let mut changes = Vec::new();
             if let Some(gradient) = u {
-                changes.push(Change::of_rows(&U, factors.u?, gradient)?);
+                changes.push(Change::of_rows(&U, factors.u?, gradient)?.at_rate(rates.u));
             }
             if let Some(gradient) = diagonal {
                 let parameters =
                     factors.diagonal.ok_or_else(|| no_such_part("gradient of a diagonal [0]", gradient.shape()))?;
-                changes.push(Change::of_array(&DIAGONAL, parameters, gradient.view())?);
+                changes.push(Change::of_array(&DIAGONAL, parameters, gradient.view())?.at_rate(rates.diagonal));
             }
             if let Some(gradient) = v {
-                changes.push(Change::of_array(&V, factors.v, gradient.view())?);
+                changes.push(Change::of_array(&V, factors.v, gradient.view())?.at_rate(rates.v));
             }
             if let Some(gradient) = bias {
                 let parameters =
                     factors.bias.ok_or_else(|| no_such_part("gradient of a bias [0]", gradient.shape()))?;
-                changes.push(Change::of_array(&BIAS, parameters, gradient.view())?);
+                changes.push(Change::of_array(&BIAS, parameters, gradient.view())?.at_rate(rates.bias));
             }
             state.step(learning_rate, changes)
         })

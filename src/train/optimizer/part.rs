@@ -34,6 +34,8 @@ pub(super) struct Change<'a> {
     /// Row-major.
     gradient: CowArray<'a, f32, IxDyn>,
     ids: Option<&'a [TokenId]>,
+    /// What the learning rate is multiplied with.
+    rate: f64,
 }
 
 impl<'a> Change<'a> {
@@ -78,7 +80,12 @@ impl<'a> Change<'a> {
         } else {
             gradient.as_standard_layout().into_owned().into()
         };
-        Self { part, parameters: parameters.into_dyn(), gradient, ids }
+        Self { part, parameters: parameters.into_dyn(), gradient, ids, rate: 1.0 }
+    }
+
+    /// At another rate than other parts.
+    pub(super) fn at_rate(self, rate: f64) -> Self {
+        Self { rate, ..self }
     }
 
     /// Of the parameters.
@@ -88,7 +95,7 @@ impl<'a> Change<'a> {
 
     /// What the step is in formulas.
     pub(super) fn moment(&self, learning_rate: f64, step: u64) -> Moment {
-        Moment { learning_rate, step, lazy: self.ids.is_some(), decays: self.part.decays }
+        Moment { learning_rate: self.rate * learning_rate, step, lazy: self.ids.is_some(), decays: self.part.decays }
     }
 
     /// Computes the step without making it.

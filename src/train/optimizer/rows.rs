@@ -1,7 +1,10 @@
 //! Rows of a matrix and what is remembered of them, in pieces that several threads can change at a time.
 
 use super::arithmetic::{Arithmetic, Row};
-use crate::TokenId;
+use crate::{
+    TokenId,
+    kernel::{self, Loop},
+};
 
 /// Numbers that one thread changes before it asks for more, about.
 const PIECE: usize = 1 << 14;
@@ -64,28 +67,47 @@ impl<'a> Rows<'a> {
     }
 
     /// Makes the step of all rows (or only computes it), and says whether all of its results are finite.
-    pub(super) fn apply<const WRITE: bool>(mut self, arithmetic: Arithmetic) -> bool {
-        if self.ids.is_none() && arithmetic.joins_rows() {
-            let Self { parameters, gradient, slots, .. } = self;
-            return arithmetic.apply::<WRITE>(Row { parameters, gradient, slots });
-        }
-        (0..self.touched()).fold(true, |finite, i| arithmetic.apply::<WRITE>(self.row(i).1) & finite)
+    pub(super) fn apply<const WRITE: bool>(self, arithmetic: Arithmetic) -> bool {
+        kernel::vectorize(Apply::<WRITE> { rows: self, arithmetic })
     }
 
-    /// The i-th row that has a gradient, and its number.
-    pub(super) fn row(&mut self, i: usize) -> (usize, Row<'_>) {
+    /// The i-th row that has a gradient.
+    #[inline(always)]
+    fn row(&mut self, i: usize) -> Row<'_> {
         let (width, slot_widths) = self.widths;
         let number = self.ids.map_or(self.first + i, |ids| ids[i] as usize);
         let place = number - self.first;
         let [first, second] = &mut self.slots;
-        let row = Row {
+        Row {
             parameters: &mut self.parameters[place * width..][..width],
             gradient: &self.gradient[i * width..][..width],
             slots: [
                 &mut first[place * slot_widths[0]..][..slot_widths[0]],
                 &mut second[place * slot_widths[1]..][..slot_widths[1]],
             ],
-        };
-        (number, row)
+        }
+    }
+}
+
+struct Apply<'a, const WRITE: bool> {
+    rows: Rows<'a>,
+    arithmetic: Arithmetic,
+}
+
+impl<const WRITE: bool> Loop for Apply<'_, WRITE> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let Self { mut rows, arithmetic } = self;
+        if rows.ids.is_none() && arithmetic.joins_rows() {
+            let Rows { parameters, gradient, slots, .. } = rows;
+            return arithmetic.apply::<WRITE>(Row { parameters, gradient, slots });
+        }
+        let mut finite = true;
+        for i in 0..rows.touched() {
+            finite &= arithmetic.apply::<WRITE>(rows.row(i));
+        }
+        finite
     }
 }
