@@ -5,8 +5,8 @@
     python3 benches/run.py --only peers       # measures a part again, keeps the rest of the last run
     python3 benches/run.py --render           # measures nothing, writes the last run down again
 
-The parts are `criterion` (`cargo bench`), `peers` (`benches/peers`: other Rust libraries, in turns with ours) and `python`
-(`benches/python`: PyTorch and NumPy). Measurements are kept in `<target directory>/measured`.
+The parts are `criterion` (`cargo bench`), `mapped` (`cargo bench --bench mapped`: time and memory of mapped tables), `peers`
+(`benches/peers`: other Rust libraries, in turns with ours) and `python` (`benches/python`: PyTorch and NumPy). Measurements are kept in `<target directory>/measured`.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from report.measured import NOISE, Measured, read
 REPOSITORY = Path(__file__).resolve().parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")).resolve()
 MEASURED = TARGET / "measured"
-PARTS = ["criterion", "peers", "python"]
+PARTS = ["criterion", "mapped", "peers", "python"]
 # The peak is measured again between the others: a machine's clock drifts.
 BENCHES = ["peak", "lookup", "peak", "bag", "peak", "head", "peak", "quantized"]
 QUICK = ["--warm-up-time", "0.03", "--measurement-time", "0.08", "--sample-size", "10", "--nresamples", "1000"]
@@ -35,7 +35,7 @@ def main():
     arguments = parse()
     MEASURED.mkdir(parents=True, exist_ok=True)
     if not arguments.render:
-        measures = {"criterion": criterion, "peers": peers, "python": python}
+        measures = {"criterion": criterion, "mapped": mapped, "peers": peers, "python": python}
         for part in PARTS:
             if part in arguments.only:
                 start, version = time.time(), commit()
@@ -103,6 +103,12 @@ def estimates(since):
             "throughput": next(iter(throughput.values()), None),
         }
     return results
+
+
+def mapped(arguments):
+    command = ["cargo", "bench", "--bench", "mapped"]
+    options = ["--", "--test"] if arguments.quick else []
+    return {"text": call(*command, *options, capture=True)}, [" ".join(command + options)]
 
 
 def peers(arguments):
@@ -238,6 +244,18 @@ def markdown(run):
         tables.fractions(run),
     ]
     lines += ["", "## The machine", "", tables.peak(run)]
+    text = read(MEASURED / "mapped.json", {}).get("text")
+    if text:
+        lines += [
+            "",
+            "## Mapped tables",
+            "",
+            "From opening a file, which is in the system's cache, to vectors, in a process of its own for each table.",
+            "",
+            "```text",
+            text.strip(),
+            "```",
+        ]
     lines += [
         "",
         "## Against other libraries",

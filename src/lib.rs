@@ -155,8 +155,8 @@
 //! - `word-vectors`: [`io::word_vectors`], files of GloVe, word2vec and fastText; [`io::vocabulary`], files of words.
 //! - `gzip`: the same files, compressed by gzip; brings `word-vectors`.
 //! - `npy`: [`io::npy`], tables in files of NumPy, whole or in blocks.
-//! - `serde`: choices and settings ([`Rank`], [`Shape`], [`RowWeights`], [`train::Optimizer`], [`train::Schedule`],
-//!   [`quantize::Quantizer`] and others) are `Serialize` and `Deserialize`, reports ([`evaluate::Comparison`],
+//! - `serde`: choices and settings ([`Rank`], [`Shape`], [`RowWeights`], [`TokenCounts`], [`TruncatedSvd`] and the other
+//!   decompositions, [`train::Optimizer`], [`train::Schedule`], [`quantize::Quantizer`] and others) are `Serialize` and `Deserialize`, reports ([`evaluate::Comparison`],
 //!   [`quantize::QuantizationReport`], [`Spectrum`], [`ProjectionErrors`]) are `Serialize`. What a constructor refuses is refused when
 //!   it is read, as are names of fields that nobody knows; what is checked where it is used still is.
 //! - `candle`: [`candle`], layers as modules of candle and inside its autograd.

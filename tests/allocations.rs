@@ -2,13 +2,11 @@
 //!
 //! The allocator of this binary counts what each thread asks for; the layers work on this thread alone, in a pool of one.
 #![cfg(feature = "rayon")]
-#![allow(unsafe_code)]
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-};
+#[path = "support/allocator.rs"]
+mod allocator;
 
+use allocator::allocations_of;
 use factorized_embedding::{
     Bags, BlockFactors, BlockwiseEmbedding, DenseEmbedding, Embedding, FactorizedEmbedding, Factors, Pooling,
     RepeatedIds, TokenId,
@@ -19,35 +17,6 @@ use factorized_embedding::{
     quantize::{Budget, Level, Quantizer},
 };
 use ndarray::{Array1, Array2, ArrayViewMut2, s};
-
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: everything is left to the system's allocator; counting does not allocate.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's contract is that of the system's allocator.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the same.
-        unsafe { System.dealloc(pointer, layout) };
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the same.
-        unsafe { System.realloc(pointer, layout, new_size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const VOCAB_SIZE: usize = 700;
 const RANK: usize = 40;
@@ -65,9 +34,8 @@ fn ids(len: usize) -> Vec<TokenId> {
 #[track_caller]
 fn assert_allocates_nothing(what: &str, out: &mut Array2<f32>, mut call: impl FnMut(ArrayViewMut2<'_, f32>)) {
     call(out.view_mut());
-    let before = ALLOCATIONS.get();
-    call(out.view_mut());
-    assert_eq!(ALLOCATIONS.get() - before, 0, "allocations of {what}");
+    let ((), allocations) = allocations_of(|| call(out.view_mut()));
+    assert_eq!(allocations, 0, "allocations of {what}");
 }
 
 fn check_layer(name: &str, layer: &dyn Embedding) {
@@ -172,7 +140,6 @@ fn calls_into_the_callers_arrays_allocate_nothing() {
 
 #[test]
 fn the_allocator_counts() {
-    let before = ALLOCATIONS.get();
-    drop(std::hint::black_box(vec![0_u8; 100]));
-    assert_eq!(ALLOCATIONS.get() - before, 1);
+    let ((), allocations) = allocations_of(|| drop(std::hint::black_box(vec![0_u8; 100])));
+    assert_eq!(allocations, 1);
 }

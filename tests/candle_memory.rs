@@ -2,13 +2,11 @@
 //!
 //! The allocator of this binary counts the bytes that are alive, of all threads: there is one test, and no other beside
 //! it.
-#![allow(unsafe_code)]
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    sync::atomic::{AtomicUsize, Ordering},
-};
+#[path = "support/allocator.rs"]
+mod allocator;
 
+use allocator::peak_of;
 use candle_core::{Device, Module, Result, Tensor};
 use factorized_embedding::{
     FactorizedEmbedding, Factors,
@@ -16,30 +14,6 @@ use factorized_embedding::{
     train::{FactorOptimizer, Optimizer},
 };
 use ndarray::Array2;
-
-struct Counting;
-
-static ALIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: everything is left to the system's allocator; counting does not allocate.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let alive = ALIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(alive, Ordering::Relaxed);
-        // SAFETY: the caller's contract is that of the system's allocator.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        ALIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the same.
-        unsafe { System.dealloc(pointer, layout) };
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const RANK: usize = 4;
 const DIM: usize = 12;
@@ -64,10 +38,8 @@ fn peak_of_step(vocab_size: usize) -> Result<usize> {
         embedding.step(&embedding.take_gradients().expect("gradients"), 1e-3)
     };
     step()?;
-    let before = ALIVE.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    step()?;
-    Ok(PEAK.load(Ordering::Relaxed) - before)
+    let (result, peak) = peak_of(step);
+    result.map(|()| peak)
 }
 
 #[test]

@@ -2,17 +2,15 @@
 //!
 //! The allocator of this binary counts the bytes that are alive, of all threads: there is one test, and no other beside it.
 #![cfg(feature = "safetensors")]
-#![allow(unsafe_code)]
 
+#[path = "support/allocator.rs"]
+mod allocator;
 #[path = "support/mod.rs"]
 mod support;
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    fs::OpenOptions,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::fs::OpenOptions;
 
+use allocator::peak_of;
 use factorized_embedding::{
     Factors,
     io::hugging_face::{Checkpoint, Replacement},
@@ -20,44 +18,12 @@ use factorized_embedding::{
 use ndarray::Array2;
 use support::files::{Folder, file, header};
 
-struct Counting;
-
-static ALIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: everything is left to the system's allocator; counting does not allocate.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let alive = ALIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(alive, Ordering::Relaxed);
-        // SAFETY: the caller's contract is that of the system's allocator.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        ALIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the same.
-        unsafe { System.dealloc(pointer, layout) };
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 const ROWS: usize = 2_000;
 const DIM: usize = 16;
 /// Numbers of the other tensor.
 const OTHERS: [usize; 2] = [1 << 20, 8 << 20];
 /// Bytes by which names and sizes in digits may differ.
 const NOISE: usize = 4096;
-
-/// Bytes at the peak of some work beyond what was alive before.
-fn peak_of<T>(work: impl FnOnce() -> T) -> usize {
-    let before = ALIVE.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    let _result = work();
-    PEAK.load(Ordering::Relaxed) - before
-}
 
 /// Bytes at the peak of compressing and of restoring.
 fn peaks(other: usize) -> [usize; 2] {
@@ -73,9 +39,10 @@ fn peaks(other: usize) -> [usize; 2] {
     let factors = Factors::new(Array2::zeros((ROWS, 2)), Array2::zeros((2, DIM))).expect("factors");
     let replacement = Replacement::factors("made up", factors);
     let (small, whole) = (folder.path("small"), folder.path("whole"));
-    let compress = peak_of(|| checkpoint.save_with("wte.weight", &replacement, &small, |_, _| Ok(())).expect("space"));
+    let (_, compress) =
+        peak_of(|| checkpoint.save_with("wte.weight", &replacement, &small, |_, _| Ok(())).expect("space"));
     let compressed = Checkpoint::open(&small).expect("what was just written");
-    let restore = peak_of(|| compressed.restore(&whole, |_, _| Ok(())).expect("space"));
+    let (_, restore) = peak_of(|| compressed.restore(&whole, |_, _| Ok(())).expect("space"));
     assert_eq!(Checkpoint::open(&whole).expect("what was just written").tensors().count(), 2);
     [compress, restore]
 }

@@ -148,7 +148,11 @@ fn what_is_wrong_is_said_before_anything_is_written() {
     assert_contains(&more(&["--rank", "3", "--smoothing", "1"]), &["--frequencies"]);
     assert_contains(&refused(&["none", "--out", "small", "--rank", "3"]), &["cannot open none"]);
     assert_contains(&refused(&["model", "--out", "model", "--rank", "3"]), &["model is there already"]);
-    assert_contains(&refused(&["model", "--out", "model/small", "--rank", "3"]), &["within the folder that is read"]);
+    // Before the long work, which would find that there is no such rank.
+    for out in ["model/small", "model/../model/small"] {
+        let message = refused(&["model", "--out", out, "--rank", "17"]);
+        assert_contains(&message, &["is within the folder that is read, model"]);
+    }
     assert_contains(&refused(&["model", "--out", "none/small", "--rank", "3"]), &["there is no folder none"]);
     folder.write("model/config.json", br#"{"vocab_size": 401}"#);
     assert_contains(&more(&["--rank", "3"]), &["says vocab_size 401, but tensor", "has 400 rows"]);

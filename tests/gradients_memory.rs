@@ -3,42 +3,16 @@
 //!
 //! The allocator of this binary counts the bytes that are alive, of all threads: there is one test, and no other beside
 //! it.
-#![allow(unsafe_code)]
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    sync::atomic::{AtomicUsize, Ordering},
-};
+#[path = "support/allocator.rs"]
+mod allocator;
 
+use allocator::peak_of;
 use factorized_embedding::{
     Bags, DenseEmbedding, FactorizedEmbedding, Factors, Pooling, TokenId,
     train::{Backward, Gradients},
 };
 use ndarray::Array2;
-
-struct Counting;
-
-static ALIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: everything is left to the system's allocator; counting does not allocate.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let alive = ALIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(alive, Ordering::Relaxed);
-        // SAFETY: the caller's contract is that of the system's allocator.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        ALIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the same.
-        unsafe { System.dealloc(pointer, layout) };
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const VOCAB_SIZES: [usize; 2] = [1000, 1_000_000];
 const RANK: usize = 4;
@@ -54,10 +28,7 @@ fn numbers(shape: (usize, usize)) -> Array2<f32> {
 /// What a call allocates at its peak, once the thread has made one like it.
 fn peak<T>(call: impl Fn() -> T) -> usize {
     drop(call());
-    let before = ALIVE.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    drop(call());
-    PEAK.load(Ordering::Relaxed) - before
+    peak_of(|| drop(call())).1
 }
 
 /// Of lookups and bags, of factors and of a dense table, and of the sum of two gradients.

@@ -2,39 +2,14 @@
 //!
 //! The allocator of this binary counts the bytes that are alive, of all threads: there is one test, and no other beside it.
 #![cfg(feature = "safetensors")]
-#![allow(unsafe_code)]
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    path::Path,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+#[path = "support/allocator.rs"]
+mod allocator;
 
+use std::path::Path;
+
+use allocator::{alive, peak_of};
 use factorized_embedding::{Embedding, QuantizedEmbedding, TokenId, io::safetensors::load_quantized};
-
-struct Counting;
-
-static ALIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: everything is left to the system's allocator; counting does not allocate.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let alive = ALIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(alive, Ordering::Relaxed);
-        // SAFETY: the caller's contract is that of the system's allocator.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        ALIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the same.
-        unsafe { System.dealloc(pointer, layout) };
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const DIM: usize = 16;
 const ROWS: [usize; 2] = [64_000, 640_000];
@@ -75,13 +50,15 @@ fn write(path: &Path, rows: usize, ranges: bool) {
 /// The bytes that a layer over a mapped file keeps, and those at the peak of loading it and looking up some of its rows.
 fn bytes_of(path: &Path, rows: usize) -> [usize; 2] {
     let ids: Vec<TokenId> = (0..1000).map(|i| ((i * 7919) % rows) as TokenId).collect();
-    let before = ALIVE.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    let embedding = QuantizedEmbedding::new(load_quantized(path).expect("a valid file"));
-    let kept = ALIVE.load(Ordering::Relaxed) - before;
-    let vectors = embedding.lookup(&ids).expect("ids of the table");
-    assert!(vectors.iter().any(|&number| number != 0.0));
-    [kept, PEAK.load(Ordering::Relaxed) - before]
+    let before = alive();
+    let (kept, peak) = peak_of(|| {
+        let embedding = QuantizedEmbedding::new(load_quantized(path).expect("a valid file"));
+        let kept = alive() - before;
+        let vectors = embedding.lookup(&ids).expect("ids of the table");
+        assert!(vectors.iter().any(|&number| number != 0.0));
+        kept
+    });
+    [kept, peak]
 }
 
 #[test]

@@ -2,66 +2,19 @@
 //!
 //! The allocator of this binary counts the bytes that are alive, of all threads: there is one test, and no other beside it.
 #![cfg(all(feature = "decompose", feature = "safetensors"))]
-#![allow(unsafe_code)]
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    path::Path,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+#[path = "support/allocator.rs"]
+mod allocator;
 
+use std::path::Path;
+
+use allocator::peak_of;
 use factorized_embedding::{
     Basis, GramAccumulator, IteratorRows, Products, RandomizedSvd, Rank, Result, RowBlocks, SvdRoute, TruncatedSvd,
     io::safetensors::{SafetensorsRows, save_decomposed},
 };
 use ndarray::Array2;
 use rand::{SeedableRng, rngs::ChaCha8Rng};
-
-struct Counting;
-
-static ALIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-fn add(bytes: usize) {
-    let alive = ALIVE.fetch_add(bytes, Ordering::Relaxed) + bytes;
-    PEAK.fetch_max(alive, Ordering::Relaxed);
-}
-
-fn remove(bytes: usize) {
-    ALIVE.fetch_sub(bytes, Ordering::Relaxed);
-}
-
-// SAFETY: everything is left to the system's allocator; counting does not allocate.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        add(layout.size());
-        // SAFETY: the caller's contract is that of the system's allocator.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        add(layout.size());
-        // SAFETY: the same.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        remove(layout.size());
-        // SAFETY: the same.
-        unsafe { System.dealloc(pointer, layout) };
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // Both are alive while one is copied to the other.
-        add(new_size);
-        remove(layout.size());
-        // SAFETY: the same.
-        unsafe { System.realloc(pointer, layout, new_size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const DIM: usize = 64;
 const RANK: usize = 8;
@@ -71,14 +24,6 @@ const BLOCK_ROWS: usize = 4096;
 const ROWS: [usize; 2] = [20_000, 80_000];
 /// Bytes by which lists of nothing but numbers of rows and the like may differ.
 const NOISE: usize = 4096;
-
-/// Bytes at the peak of some work beyond what was alive before.
-fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
-    let before = ALIVE.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    let result = work();
-    (result, PEAK.load(Ordering::Relaxed) - before)
-}
 
 fn block(first: usize, rows: usize) -> Array2<f32> {
     Array2::from_shape_fn((rows, DIM), |(i, j)| ((7 * (first + i) + 3 * j * j) % 101) as f32 / 50.0 - 1.0)

@@ -1,51 +1,16 @@
 //! A step takes memory for its batch, whatever the vocabulary.
 //!
 //! The allocator of this binary counts the bytes that are asked for, by all threads: there is one test, and no other beside it.
-#![allow(unsafe_code)]
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    sync::atomic::{AtomicUsize, Ordering},
-};
+#[path = "support/allocator.rs"]
+mod allocator;
 
+use allocator::asked_of;
 use factorized_embedding::{
     FactorizedEmbedding, Factors, TokenId,
     train::{FactorGradients, FactorOptimizer, Optimizer, RowGradient},
 };
 use ndarray::Array2;
-
-struct Counting;
-
-static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: everything is left to the system's allocator; counting does not allocate.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATED.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's contract is that of the system's allocator.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        ALLOCATED.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the same.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the same.
-        unsafe { System.dealloc(pointer, layout) };
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        ALLOCATED.fetch_add(new_size, Ordering::Relaxed);
-        // SAFETY: the same.
-        unsafe { System.realloc(pointer, layout, new_size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const RANK: usize = 32;
 const DIM: usize = 256;
@@ -68,9 +33,7 @@ fn bytes_of_a_step(rule: Optimizer, vocab_size: usize) -> usize {
     let gradients = gradients(vocab_size);
     let mut step = || optimizer.step(&mut layer, &gradients, 0.01).expect("shapes that fit");
     step();
-    let before = ALLOCATED.load(Ordering::Relaxed);
-    step();
-    ALLOCATED.load(Ordering::Relaxed) - before
+    asked_of(step).1
 }
 
 #[test]

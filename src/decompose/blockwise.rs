@@ -64,11 +64,14 @@ const PATIENCE: usize = 3;
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct BlockwiseSvd {
     groups: RowGroups,
     byte_budget: usize,
     row_weights: Option<RowWeights>,
+    #[cfg_attr(feature = "serde", serde(default))]
     max_rounds: usize,
+    #[cfg_attr(feature = "serde", serde(default))]
     mean_removal: MeanRemoval,
 }
 

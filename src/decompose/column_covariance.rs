@@ -1,5 +1,8 @@
 //! How much each direction of a row matters.
 
+#[cfg(feature = "serde")]
+mod stored;
+
 use std::fmt;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
@@ -41,8 +44,11 @@ const NOISE_F32: f64 = 1e-5;
 /// # }
 /// ```
 #[derive(Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(try_from = "stored::ColumnCovariance"))]
 pub struct ColumnCovariance {
     matrix: Array2<f64>,
+    /// What its sums were added up in: how much of it is rounding.
+    products: Products,
     /// L \[dim × dim\], L·Lᵀ = C.
     root: Array2<f64>,
     /// L⁺ \[dim × dim\].
@@ -60,11 +66,12 @@ impl ColumnCovariance {
     /// [`NonFinite`](Error::NonFinite), [`InvalidSetting`](Error::InvalidSetting) for one that is not symmetric, has a negative
     /// eigenvalue or is zero, [`NoConvergence`](Error::NoConvergence).
     pub fn new(matrix: Array2<f64>) -> Result<Self> {
-        Self::with_noise(matrix, NOISE)
+        Self::of_sums(matrix, Products::F64)
     }
 
-    /// Eigenvalues below `noise` times the largest count as zero.
-    fn with_noise(matrix: Array2<f64>, noise: f64) -> Result<Self> {
+    /// The second moment that was summed with such products.
+    pub(super) fn of_sums(matrix: Array2<f64>, products: Products) -> Result<Self> {
+        let noise = if products == Products::F32 { NOISE_F32 } else { NOISE };
         let dim = matrix.ncols();
         if matrix.is_empty() {
             return Err(Error::Empty { what: "column covariance [dim, dim]", shape: matrix.shape().to_vec() });
@@ -102,7 +109,7 @@ impl ColumnCovariance {
         let inverses = roots.mapv(|root: f64| if root > 0.0 { root.recip() } else { 0.0 });
         let scaled = |scales: Array1<f64>| &vectors * &scales.insert_axis(Axis(1));
         let root = scaled(roots).reversed_axes().as_standard_layout().into_owned();
-        Ok(Self { root, inverse_root: scaled(inverses), matrix })
+        Ok(Self { root, inverse_root: scaled(inverses), matrix, products })
     }
 
     /// The second moment of a sample.
@@ -120,11 +127,6 @@ impl ColumnCovariance {
         let mut sums = GramAccumulator::new(hidden.ncols())?;
         sums.update(hidden, None)?;
         sums.column_covariance()
-    }
-
-    /// The second moment that was summed with such products.
-    pub(super) fn of_sums(matrix: Array2<f64>, products: Products) -> Result<Self> {
-        Self::with_noise(matrix, if products == Products::F32 { NOISE_F32 } else { NOISE })
     }
 
     /// The same with `share` times the mean of the diagonal added to it, so that no direction is free.

@@ -5,6 +5,7 @@ use crate::{Result, RowWeights, linalg::RightSvd};
 
 /// Σᵢ wᵢ · (eᵢ − êᵢ) · C · (eᵢ − êᵢ)ᵀ, and whether the mean is kept apart.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub(super) struct Objective {
     pub(super) row_weights: Option<RowWeights>,
     pub(super) column_covariance: Option<ColumnCovariance>,

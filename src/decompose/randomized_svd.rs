@@ -1,6 +1,8 @@
 //! The truncated SVD of a table that is too wide for all of its singular values.
 
 mod krylov;
+#[cfg(feature = "serde")]
+mod stored;
 
 use ndarray::ArrayView2;
 use rand::{Rng, SeedableRng, rngs::ChaCha8Rng};
@@ -49,6 +51,7 @@ use crate::{ArrayRows, Error, Result, RowBlocks, embedding::check};
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "stored::RandomizedSvd"))]
 pub struct RandomizedSvd {
     rank: Rank,
     oversampling: usize,
@@ -56,6 +59,7 @@ pub struct RandomizedSvd {
     block: usize,
     products: Option<Products>,
     seed: u64,
+    #[cfg_attr(feature = "serde", serde(flatten))]
     objective: Objective,
 }
 

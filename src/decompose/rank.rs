@@ -59,7 +59,7 @@ impl Rank {
 
     /// # Errors
     /// [`InvalidSetting`](Error::InvalidSetting).
-    fn check_setting(self) -> Result<()> {
+    pub(super) fn check_setting(self) -> Result<()> {
         match self {
             Self::Energy(share) if !(share > 0.0 && share <= 1.0) => {
                 Err(Error::InvalidSetting { name: "energy", value: share, expected: "a share above 0 and up to 1" })

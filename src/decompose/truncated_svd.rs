@@ -1,5 +1,8 @@
 //! The exact truncated SVD, plain or weighted.
 
+#[cfg(feature = "serde")]
+mod stored;
+
 use ndarray::ArrayView2;
 
 use super::{
@@ -40,9 +43,11 @@ use crate::{ArrayRows, Result, RowBlocks, embedding::check};
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "stored::TruncatedSvd"))]
 pub struct TruncatedSvd {
     rank: Rank,
     route: SvdRoute,
+    #[cfg_attr(feature = "serde", serde(flatten))]
     objective: Objective,
 }
 

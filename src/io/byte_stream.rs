@@ -15,26 +15,11 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// How many bytes there are to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Size {
-    /// So many.
-    Known(u64),
-    /// At most so many: a compressed file tells only when it is read.
-    #[cfg(feature = "gzip")]
-    AtMost(u64),
-}
-
-impl Size {
-    pub(super) fn is_known(self) -> bool {
-        matches!(self, Self::Known(_))
-    }
-
-    pub(super) fn most(self) -> u64 {
-        match self {
-            Self::Known(bytes) => bytes,
-            #[cfg(feature = "gzip")]
-            Self::AtMost(bytes) => bytes,
-        }
-    }
+pub(super) struct Size {
+    /// No more than so many.
+    pub(super) most: u64,
+    /// And no fewer: a compressed file tells only when it is read.
+    pub(super) is_exact: bool,
 }
 
 /// The bytes of a file, one after the other.
@@ -54,7 +39,7 @@ impl ByteStream {
         let (reader, size) = if start.starts_with(&GZIP_MAGIC) {
             decompressed(path, file, len)?
         } else {
-            (Box::new(file) as Box<dyn BufRead>, Size::Known(len))
+            (Box::new(file) as Box<dyn BufRead>, Size { most: len, is_exact: true })
         };
         Ok(Self { reader, path: path.to_owned(), size })
     }
@@ -112,6 +97,24 @@ impl ByteStream {
         Ok(len)
     }
 
+    /// How many lines there are from here on, at most `max`: whatever stands behind the last line feed is one, too.
+    pub(super) fn count_lines(&mut self, max: u64) -> Result<u64> {
+        let (mut lines, mut is_within_line) = (0, false);
+        while lines < max {
+            let bytes = match self.reader.fill_buf() {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(source) => return Err(self.failed(source)),
+            };
+            let Some(last) = bytes.last() else { break };
+            is_within_line = *last != b'\n';
+            lines += bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
+            let len = bytes.len();
+            self.reader.consume(len);
+        }
+        Ok((lines + u64::from(is_within_line)).min(max))
+    }
+
     /// What reading the file failed with.
     pub(super) fn failed(&self, source: io::Error) -> Error {
         failed(&self.path, source)
@@ -127,7 +130,7 @@ fn decompressed(_: &Path, file: BufReader<File>, len: u64) -> Result<(Box<dyn Bu
     /// A byte of deflate stands for no more: 258 bytes in two bits.
     const MAX_RATIO: u64 = 1032;
     let reader = BufReader::with_capacity(BUFFER_BYTES, flate2::bufread::MultiGzDecoder::new(file));
-    Ok((Box::new(reader), Size::AtMost(len.saturating_mul(MAX_RATIO))))
+    Ok((Box::new(reader), Size { most: len.saturating_mul(MAX_RATIO), is_exact: false }))
 }
 
 #[cfg(not(feature = "gzip"))]

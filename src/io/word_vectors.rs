@@ -11,8 +11,10 @@
 //! tabs and carriage returns does not count. A line is split from the right: a word is all that stands before its numbers, spaces
 //! included. Words are UTF-8, numbers are finite.
 //!
-//! Files are read from beginning to end, once; memory is taken by the vectors, the words and a line. With feature `gzip`, files
-//! that are compressed by gzip are read as well; they are known by how they begin, whatever their name.
+//! Files are read from beginning to end; memory is taken by the vectors, the words and a line. GloVe's files do not say how many
+//! words they have: their lines are counted first, so that the vectors are never copied. With feature `gzip`, files that are
+//! compressed by gzip are read as well; they are known by how they begin, whatever their name. Those of GloVe are read once, and
+//! may take twice the memory of their vectors meanwhile.
 //!
 //! # Examples
 //!

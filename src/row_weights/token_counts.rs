@@ -1,5 +1,8 @@
 //! How often each token occurs.
 
+#[cfg(feature = "serde")]
+mod stored;
+
 use std::fmt;
 
 use super::RowWeights;
@@ -28,6 +31,7 @@ use crate::{Error, Result, TokenId};
 /// # Ok::<(), factorized_embedding::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "stored::TokenCounts"))]
 pub struct TokenCounts {
     counts: Vec<u64>,
 }
@@ -38,12 +42,7 @@ impl TokenCounts {
     /// # Errors
     /// [`Empty`](Error::Empty), [`VocabularyTooLarge`](Error::VocabularyTooLarge).
     pub fn new(vocab_size: usize) -> Result<Self> {
-        if vocab_size == 0 {
-            return Err(Error::Empty { what: "token counts [vocab_size]", shape: vec![0] });
-        }
-        if vocab_size > TokenId::MAX as usize {
-            return Err(Error::VocabularyTooLarge { vocab_size });
-        }
+        check_size(vocab_size)?;
         Ok(Self { counts: vec![0; vocab_size] })
     }
 
@@ -96,6 +95,18 @@ impl TokenCounts {
         let (slot, vocab_size) = (id as usize, self.counts.len());
         if slot < vocab_size { Ok(slot) } else { Err(Error::IdOutOfRange { id, position, vocab_size }) }
     }
+}
+
+/// # Errors
+/// [`Empty`](Error::Empty), [`VocabularyTooLarge`](Error::VocabularyTooLarge).
+fn check_size(vocab_size: usize) -> Result<()> {
+    if vocab_size == 0 {
+        return Err(Error::Empty { what: "token counts [vocab_size]", shape: vec![0] });
+    }
+    if vocab_size > TokenId::MAX as usize {
+        return Err(Error::VocabularyTooLarge { vocab_size });
+    }
+    Ok(())
 }
 
 /// Weights in proportion to the counts; above 2⁵³ these are rounded.

@@ -1,4 +1,4 @@
-//! Bad input is refused by name, before anything is computed. Messages are tested in `tests/errors.rs`.
+//! Bad input is refused by name, before anything is computed. Messages are tested in `tests/errors`.
 
 use factorized_embedding::{
     AlternatingLeastSquares, Decompose, Decomposition, Error, Factors, Observations, Result, RowWeights,

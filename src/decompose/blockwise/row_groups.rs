@@ -1,5 +1,8 @@
 //! Which rows share factors.
 
+#[cfg(feature = "serde")]
+mod stored;
+
 use std::fmt;
 
 use crate::{BlockFactors, Error, Result, RowWeights};
@@ -23,6 +26,7 @@ const DEFAULT_RATIO: f64 = 1.5;
 /// # }
 /// ```
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "stored::RowGroups"))]
 pub struct RowGroups {
     group_of: Vec<u8>,
     num_groups: usize,
@@ -45,13 +49,7 @@ impl RowGroups {
     /// # Errors [`InvalidSetting`](Error::InvalidSetting) unless there are 1 to 256 groups, and for a ratio below 1 or
     /// not finite.
     pub fn by_frequency_with_ratio(weights: &RowWeights, num_groups: usize, ratio: f64) -> Result<Self> {
-        if !(1..=BlockFactors::MAX_GROUPS).contains(&num_groups) {
-            return Err(Error::InvalidSetting {
-                name: "number of groups",
-                value: num_groups as f64,
-                expected: "1 to 256 groups",
-            });
-        }
+        check_groups(num_groups)?;
         if !(ratio.is_finite() && ratio >= 1.0) {
             return Err(Error::InvalidSetting {
                 name: "ratio of group sizes",
@@ -120,6 +118,15 @@ impl RowGroups {
         }
         sizes
     }
+}
+
+/// # Errors
+/// [`InvalidSetting`](Error::InvalidSetting).
+fn check_groups(num_groups: usize) -> Result<()> {
+    if (1..=BlockFactors::MAX_GROUPS).contains(&num_groups) {
+        return Ok(());
+    }
+    Err(Error::InvalidSetting { name: "number of groups", value: num_groups as f64, expected: "1 to 256 groups" })
 }
 
 impl fmt::Debug for RowGroups {

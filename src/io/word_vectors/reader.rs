@@ -3,7 +3,11 @@
 use std::path::Path;
 
 use super::{WordVectorFormat, WordVectors, binary, format::Header, records::Records, text};
-use crate::{Error, Result, embedding::check, io::byte_stream::ByteStream};
+use crate::{
+    Error, Result,
+    embedding::check,
+    io::byte_stream::{ByteStream, Size},
+};
 
 /// What becomes of a word that stands in a file more than once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -121,7 +125,7 @@ impl WordVectorReader {
         if vocab_size == 0 || dim == 0 {
             return Err(records.invalid_file(format!("its header promises {vocab_size} rows of {dim} numbers")));
         }
-        let (size, bytes) = (stream.size(), stream.size().most());
+        let Size { most: bytes, is_exact } = stream.size();
         if least_bytes(self.format, header).is_none_or(|least| least > u128::from(bytes)) {
             return Err(records.invalid_file(format!(
                 "its header promises {vocab_size} rows of {dim} numbers, more than its {bytes} bytes can hold"
@@ -137,7 +141,7 @@ impl WordVectorReader {
         check::table("words and vectors [vocab_size, dim]", [vocab_size, dim])?;
         check::addressable(vocab_size, dim)?;
         records.set_dim(dim);
-        if size.is_known() {
+        if is_exact {
             records.reserve(vocab_size).map_err(|error| stream.failed(error))?;
         }
         Ok(vocab_size)

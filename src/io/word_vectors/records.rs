@@ -66,6 +66,11 @@ impl Records {
         self.numbers.try_reserve_exact(len.saturating_sub(self.numbers.len())).map_err(out_of_memory)
     }
 
+    /// How many rows are to be read at most.
+    pub(super) fn max_rows(&self) -> usize {
+        self.max_rows
+    }
+
     /// Whether there are as many rows as are to be read.
     pub(super) fn are_enough(&self) -> bool {
         self.vocabulary.len() >= self.max_rows

@@ -1,7 +1,10 @@
 //! Lines of a word and its numbers.
 
 use super::{format::Header, records::Records};
-use crate::{Result, io::byte_stream::ByteStream};
+use crate::{
+    Result,
+    io::byte_stream::{ByteStream, Size},
+};
 
 /// Longer lines are refused.
 pub(super) const MAX_LINE_BYTES: usize = 16 << 20;
@@ -37,9 +40,26 @@ pub(super) fn read_lines(
             None => *layout.insert(Layout::guess(line).map_err(|reason| records.invalid(number, reason))?),
         };
         let word = layout.split(line, &mut row).map_err(|reason| records.invalid(number, reason))?;
+        if count == 0 && rows.is_none() {
+            make_room(stream, records, layout.dim)?;
+        }
         records.add(number, word, &row)?;
     }
     Ok(())
+}
+
+/// Makes room for as many rows as the file has lines, where that can be told before all of them are read.
+fn make_room(stream: &ByteStream, records: &mut Records, dim: usize) -> Result<()> {
+    let Size { most, is_exact } = stream.size();
+    if !is_exact {
+        return Ok(());
+    }
+    // A line has a space and a digit for each number; the last one may lack its end. What has more lines is refused later.
+    let rows = (u128::from(most) + 1) / (2 * dim as u128 + 1);
+    let rows = rows.min(records.max_rows() as u128) as u64;
+    let lines = ByteStream::open(stream.path())?.count_lines(rows)?;
+    records.set_dim(dim);
+    records.reserve(usize::try_from(lines).unwrap_or(usize::MAX)).map_err(|error| stream.failed(error))
 }
 
 /// What the lines of a file consist of.

@@ -1,0 +1,7 @@
+//! See `bodies/config.rs`.
+#![no_main]
+
+#[path = "../bodies/mod.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::run(bodies::config::check, data));
