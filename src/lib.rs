@@ -107,6 +107,10 @@
 //! [`MeanRemoval`], read tables of any size as [`RowBlocks`] and end in a [`Basis`], from which U follows block by block.
 //! [`Rank`] chooses how much is kept, or a [`Spectrum`] once the singular values are known.
 //!
+//! Pages of the repository tell more: `docs/guide.md`, which method, which rank and how many bits, from measurements on two
+//! tables; `docs/file-formats.md`, what is read and written; `docs/quantized-format.md`, the codes to the bit;
+//! `docs/checkpoints.md`, names of tables in checkpoints; `docs/candle.md`, layers in a model of candle's.
+//!
 //! # Glossary
 //!
 //! - **`vocab_size`**: rows of a table, how many tokens there are. **dim**: columns of a table, the length of a vector.
@@ -215,6 +219,16 @@ pub use vocabulary::{OutOfVocabulary, Vocabulary};
 #[cfg(all(doctest, feature = "decompose", feature = "safetensors", feature = "word-vectors"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The code of the guide, compiled and run.
+#[cfg(all(doctest, feature = "decompose", feature = "safetensors"))]
+#[doc = include_str!("../docs/guide.md")]
+struct GuidePage;
+
+/// The code of the page on file formats, compiled and run.
+#[cfg(all(doctest, feature = "decompose", feature = "npy", feature = "safetensors", feature = "word-vectors"))]
+#[doc = include_str!("../docs/file-formats.md")]
+struct FileFormatsPage;
 
 /// The code of the page about candle, compiled and run.
 #[cfg(all(doctest, feature = "candle", feature = "decompose", feature = "safetensors"))]

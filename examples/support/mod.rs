@@ -1,12 +1,16 @@
 //! What the examples with a command line share.
 #![allow(dead_code, reason = "every example uses its own part of this module")]
 
+#[cfg(all(feature = "decompose", feature = "safetensors"))]
+mod absmax;
 pub(crate) mod books;
 pub(crate) mod frequencies;
 pub(crate) mod memory;
 pub(crate) mod outputs;
 pub(crate) mod plot;
 pub(crate) mod progress;
+#[cfg(all(feature = "decompose", feature = "safetensors"))]
+pub(crate) mod schemes;
 pub(crate) mod text;
 
 use std::{

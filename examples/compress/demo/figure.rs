@@ -1,14 +1,15 @@
 //! Errors and analogy accuracy against size.
 
-use factorized_embedding::{DenseEmbedding, Dtype, Embedding, quantize::Level};
+use factorized_embedding::{DenseEmbedding, Embedding};
 use plotters::{coord::Shift, prelude::*};
 
-use super::{schemes::Scheme, sizes::Measured};
+use super::sizes::Measured;
 use crate::support::{
     plot::{
-        BLUE, Drawn, FONT, Figure, GREEN, GREY, PURPLE, SKY, TITLE_SIZE, VERMILION,
+        Drawn, FONT, Figure, GREY, TITLE_SIZE,
         series::{Chart, Look, Marker, draw_axes_of, draw_key, draw_series},
     },
+    schemes::Scheme,
     text::{grouped, short_bytes},
 };
 
@@ -61,31 +62,17 @@ impl<'a> SizeFigure<'a> {
         draw_axes_of(&mut chart, "size of the file", &bytes, name)?;
         draw_series(&mut chart, &[(sizes.start, dense), (sizes.end, dense)], DENSE, "")?;
         for scheme in Scheme::ALL {
-            draw_series(&mut chart, &self.points(scheme, &measure), look(scheme), "")?;
+            draw_series(&mut chart, &self.points(scheme, &measure), scheme.look(), "")?;
         }
         Ok(())
     }
 
     fn draw_keys<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
-        let keys = Scheme::ALL.map(|scheme| (scheme.name(), look(scheme)));
+        let keys = Scheme::ALL.map(|scheme| (scheme.name(), scheme.look()));
         let dense = (format!("dense table, {}", short_bytes(self.dense_bytes)), DENSE);
         let keys = keys.into_iter().chain([dense]);
         keys.zip((80..).step_by(60)).try_for_each(|((name, look), y)| draw_key(area, (200, y), look, &name))
     }
-}
-
-fn look(scheme: Scheme) -> Look {
-    let (color, dashed, marker) = match scheme {
-        Scheme::Svd(Dtype::F32) => (BLUE, false, Marker::Circle),
-        Scheme::Svd(Dtype::F16) => (SKY, false, Marker::Circle),
-        Scheme::Svd(_) => (SKY, true, Marker::Circle),
-        Scheme::WeightedSvd => (GREEN, false, Marker::Triangle),
-        Scheme::Blockwise => (PURPLE, false, Marker::Triangle),
-        Scheme::Rows(8) => (GREY, false, Marker::Square),
-        Scheme::Rows(_) => (BLACK, false, Marker::Square),
-        Scheme::Quantized(level) => (VERMILION, level == Level::Trellis, Marker::Circle),
-    };
-    Look { color, dashed, marker }
 }
 
 impl Figure for SizeFigure<'_> {

@@ -1,12 +1,10 @@
 //! What compression does to GloVe word vectors: sizes, errors and what is left of the analogies.
 
-mod absmax;
 mod analogies;
 mod data;
 mod figure;
 mod methods;
 mod neighbours;
-mod schemes;
 mod sizes;
 
 use std::{
@@ -17,15 +15,16 @@ use std::{
 
 use factorized_embedding::{DenseEmbedding, Dtype, Embedding, RowWeights, quantize::Level};
 
-use crate::support::{Result, outputs, plot, text::grouped};
+use crate::support::{Result, outputs, plot, schemes::Scheme, text::grouped};
 use analogies::Analogies;
 use data::Glove;
 use figure::SizeFigure;
-use schemes::{CODE_EXPONENT, Scheme};
 
 /// The layers whose neighbours are shown beside those of the table.
 const SHOWN: [(Scheme, f64); 2] = [(Scheme::Svd(Dtype::F32), 8.0), (Scheme::Quantized(Level::Scalar), 8.0)];
 const SHOWN_WORDS: [&str; 5] = ["river", "france", "guitar", "quickly", "doctor"];
+/// Power of the weights that codes are made for: between frequent words, which weigh most, and analogies, which ask for rare ones.
+const CODE_EXPONENT: f64 = 0.5;
 /// Added to every count, so that words that the counted text does not have weigh something.
 const SMOOTHING: f64 = 1.0;
 

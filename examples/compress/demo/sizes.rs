@@ -4,14 +4,15 @@ use std::io::Write;
 
 use factorized_embedding::{DenseEmbedding, Embedding, RowWeights, evaluate::Evaluator};
 
-use super::{
-    Analogies,
-    schemes::{Made, Maker, RATIOS, Scheme},
-};
+use super::{Analogies, CODE_EXPONENT};
 use crate::support::{
     Result, progress,
+    schemes::{Made, Maker, Scheme},
     text::{Align, grouped, write_table},
 };
+
+/// How many times smaller than the table as 32-bit floats a file is to be.
+const RATIOS: [f64; 6] = [1.25, 2.0, 4.0, 8.0, 16.0, 32.0];
 
 /// A compressed layer and what was measured on it.
 #[derive(Debug)]
@@ -34,13 +35,14 @@ pub(super) fn measure(
     analogies: &Analogies,
 ) -> Result<Vec<Measured>> {
     let table = dense.to_array();
-    let maker = Maker::new(table.view(), weights)?;
+    let maker = Maker::new(table.view(), weights, CODE_EXPONENT)?;
     // Neighbours are those of the analogies.
     let evaluator = Evaluator::new(dense).with_row_weights(weights.clone()).with_samples(1);
-    let progress = progress::rounds(Scheme::ALL.iter().map(|scheme| scheme.ratios().len()).sum());
+    let schemes = |ratio| Scheme::ALL.into_iter().filter(move |scheme| scheme.suits(ratio));
+    let progress = progress::rounds(RATIOS.iter().map(|&ratio| schemes(ratio).count()).sum());
     let mut measured = Vec::new();
     for ratio in RATIOS {
-        for scheme in Scheme::ALL.into_iter().filter(|scheme| scheme.ratios().contains(&ratio)) {
+        for scheme in schemes(ratio) {
             progress.set_message(format!("{}, {ratio} times smaller", scheme.name()));
             let Made { layer, bytes } = maker.make(scheme, ratio)?;
             let comparison = evaluator.compare(layer.as_ref())?;

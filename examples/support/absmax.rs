@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 
 /// The table that codes of so many bits stand for, and the bytes of the codes and of the scales, an `f16` a row: the largest
 /// magnitude of a row becomes the largest code.
-pub(super) fn coded(table: ArrayView2<'_, f32>, bits: u32) -> (Array2<f32>, usize) {
+pub(crate) fn coded(table: ArrayView2<'_, f32>, bits: u32) -> (Array2<f32>, usize) {
     let max_code = ((1 << (bits - 1)) - 1) as f32;
     let mut coded = table.to_owned();
     for mut row in coded.axis_iter_mut(Axis(0)) {

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use factorized_embedding::{
-    BlockwiseEmbedding, BlockwiseSvd, Decompose, DenseEmbedding, Dtype, Embedding, FactorizedEmbedding,
+    BlockwiseEmbedding, BlockwiseSvd, Decompose, DenseEmbedding, Dtype, Embedding, Error, FactorizedEmbedding,
     QuantizedEmbedding, Rank, RowGroups, RowWeights, TruncatedSvd,
     io::safetensors::{
         MAX_HEADER_BYTES, load_block_factors, load_factors, load_quantized, max_block_header_bytes, save_block_factors,
@@ -12,21 +12,21 @@ use factorized_embedding::{
     quantize::{Budget, Level, Quantizer},
 };
 use ndarray::ArrayView2;
+use plotters::style::BLACK;
 use tempfile::TempDir;
 
-use super::absmax;
-use crate::support::Result;
+use super::{
+    Result, absmax,
+    plot::{
+        BLUE, GREEN, GREY, PURPLE, SKY, VERMILION,
+        series::{Look, Marker},
+    },
+};
 
 /// Groups of rows of block-wise factors.
 const ROW_GROUPS: usize = 6;
-/// Power of the weights that they are made for: between frequent words, which weigh most, and analogies, which ask for rare ones.
-pub(super) const CODE_EXPONENT: f64 = 0.5;
-
-/// How many times smaller than the table as 32-bit floats a file is to be.
-pub(super) const RATIOS: [f64; 6] = [1.25, 2.0, 4.0, 8.0, 16.0, 32.0];
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scheme {
+pub(crate) enum Scheme {
     /// Truncated SVD with U in numbers of this type.
     Svd(Dtype),
     WeightedSvd,
@@ -39,13 +39,13 @@ pub(super) enum Scheme {
 
 /// A layer, and the bytes of its file.
 #[derive(Debug)]
-pub(super) struct Made {
-    pub(super) layer: Box<dyn Embedding>,
-    pub(super) bytes: usize,
+pub(crate) struct Made {
+    pub(crate) layer: Box<dyn Embedding>,
+    pub(crate) bytes: usize,
 }
 
 impl Scheme {
-    pub(super) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Svd(Dtype::F32),
         Self::Svd(Dtype::F16),
         Self::Svd(Dtype::Int8),
@@ -57,7 +57,7 @@ impl Scheme {
         Self::Quantized(Level::Trellis),
     ];
 
-    pub(super) fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         match self {
             Self::Svd(Dtype::F32) => "SVD".to_owned(),
             Self::Svd(dtype) => format!("SVD, U in {dtype}"),
@@ -69,37 +69,59 @@ impl Scheme {
         }
     }
 
-    /// The ratios that it is made for.
-    pub(super) fn ratios(self) -> &'static [f64] {
+    /// How it is drawn.
+    pub(crate) fn look(self) -> Look {
+        let (color, dashed, marker) = match self {
+            Self::Svd(Dtype::F32) => (BLUE, false, Marker::Circle),
+            Self::Svd(Dtype::F16) => (SKY, false, Marker::Circle),
+            Self::Svd(_) => (SKY, true, Marker::Circle),
+            Self::WeightedSvd => (GREEN, false, Marker::Triangle),
+            Self::Blockwise => (PURPLE, false, Marker::Triangle),
+            Self::Rows(8) => (GREY, false, Marker::Square),
+            Self::Rows(_) => (BLACK, false, Marker::Square),
+            Self::Quantized(level) => (VERMILION, level == Level::Trellis, Marker::Circle),
+        };
+        Look { color, dashed, marker }
+    }
+
+    /// Whether it takes much longer to make than the others.
+    pub(crate) fn is_slow(self) -> bool {
+        self == Self::Quantized(Level::Trellis)
+    }
+
+    /// Whether it is made for files that are so many times smaller than the table as 32-bit floats.
+    pub(crate) fn suits(self, ratio: f64) -> bool {
         match self {
-            Self::Svd(Dtype::F32) | Self::WeightedSvd | Self::Blockwise => &RATIOS,
-            Self::Svd(Dtype::F16) => &RATIOS[1..],
-            // Codes of so many bits are no trellis.
-            Self::Quantized(Level::Trellis) => &RATIOS[3..],
-            Self::Svd(_) | Self::Quantized(_) => &RATIOS[2..],
+            Self::Svd(Dtype::F32) | Self::WeightedSvd | Self::Blockwise => true,
+            Self::Svd(Dtype::F16) => ratio >= 2.0,
+            // Codes of more bits are no trellis.
+            Self::Quantized(Level::Trellis) => ratio >= 8.0,
+            Self::Svd(_) | Self::Quantized(_) => ratio >= 4.0,
             // They have one size, for the scales a little above these.
-            Self::Rows(8) => &RATIOS[2..3],
-            Self::Rows(_) => &RATIOS[3..4],
+            Self::Rows(bits) => ratio == 32.0 / f64::from(bits),
         }
     }
 }
 
 /// Makes layers from a table, by way of files.
 #[derive(Debug)]
-pub(super) struct Maker<'a> {
+pub(crate) struct Maker<'a> {
     table: ArrayView2<'a, f32>,
     weights: &'a RowWeights,
+    code_weights: RowWeights,
     folder: TempDir,
 }
 
 impl<'a> Maker<'a> {
-    pub(super) fn new(table: ArrayView2<'a, f32>, weights: &'a RowWeights) -> Result<Self> {
+    /// Codes are made for weights with an exponent of their own.
+    pub(crate) fn new(table: ArrayView2<'a, f32>, weights: &'a RowWeights, code_exponent: f64) -> Result<Self> {
+        let code_weights = weights.clone().with_exponent(code_exponent)?;
         let folder = tempfile::tempdir().map_err(|error| format!("cannot create a temporary folder: {error}"))?;
-        Ok(Self { table, weights, folder })
+        Ok(Self { table, weights, code_weights, folder })
     }
 
     /// A layer whose file is this many times smaller than the table as 32-bit floats.
-    pub(super) fn make(&self, scheme: Scheme, ratio: f64) -> Result<Made> {
+    pub(crate) fn make(&self, scheme: Scheme, ratio: f64) -> Result<Made> {
         let bytes = (self.table.len() * size_of::<f32>()) as f64 / ratio;
         let (bytes, weights) = (bytes as usize, self.weights.clone());
         match scheme {
@@ -123,7 +145,7 @@ impl<'a> Maker<'a> {
             }
             Scheme::Quantized(level) => {
                 let quantizer = Quantizer::new(Budget::Bytes(bytes)).with_level(level);
-                let quantizer = quantizer.with_row_weights(weights.with_exponent(CODE_EXPONENT)?);
+                let quantizer = quantizer.with_row_weights(self.code_weights.clone());
                 let factors = quantizer.quantize(self.table)?.factors;
                 self.saved(
                     |path| save_quantized(path, &factors),
@@ -138,6 +160,9 @@ impl<'a> Maker<'a> {
         // A column of U and its scale as int8, a singular value and a row of V.
         let direction = dtype.size() * vocab_size + size_of::<f32>() * (dim + 2);
         let rank = (bytes.saturating_sub(MAX_HEADER_BYTES) / direction).min(dim);
+        if rank == 0 {
+            return Err(Error::BudgetTooSmall { bytes, minimum: direction + MAX_HEADER_BYTES }.into());
+        }
         let factors = method(Rank::Fixed(rank)).decompose(self.table)?.factors.to_dtype(dtype)?;
         self.saved(
             |path| save_factors(path, &factors),
