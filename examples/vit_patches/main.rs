@@ -4,7 +4,7 @@
 //! convolution that such models begin with, its stride being the side of a patch.
 //!
 //! - Without arguments with weights that it makes itself: `cargo run --release --example vit_patches`.
-//! - With the folder of a ViT checkpoint with the tables of that: `cargo run --release --example vit_patches -- MODEL_DIR`.
+//! - With the folder of a checkpoint of a vision transformer with the tables of that: `cargo run --release --example vit_patches -- MODEL_DIR`.
 
 mod measure;
 mod patches;
@@ -32,7 +32,7 @@ use tables::Tables;
 #[derive(Debug, Parser)]
 #[command(name = "vit_patches", max_term_width = 100)]
 struct Arguments {
-    /// The folder of a ViT checkpoint, whose tables are used [default: synthetic ones, in the shape of ViT-Base]
+    /// The folder of a checkpoint of a vision transformer, whose tables are used [default: synthetic ones, of its base size]
     #[arg(value_name = "MODEL_DIR")]
     model: Option<PathBuf>,
 }
