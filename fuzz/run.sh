@@ -5,8 +5,8 @@
 #   --corpus      only replays the committed corpora, with the sanitizer; `cargo test --test corpora` does so without
 #
 # It takes `cargo install cargo-fuzz`; the nightly features that sanitizers need are unlocked in a stable compiler. What is found
-# on the way is kept in fuzz/found, inputs that fail in fuzz/artifacts, and the log of each target in fuzz/target/logs. A run of
-# all targets writes fuzz/REPORT.md.
+# on the way is kept in fuzz/found, inputs that fail in fuzz/artifacts, and the log of each target in fuzz/target/logs. Once every
+# target has run, fuzz/REPORT.md tells of the last run of each.
 #
 # An allocation of more than 64 MiB, memory of more than 512 MiB and an input that takes more than 10 seconds are failures, too:
 # inputs have at most 4 KiB, and a header that is believed without a check asks for more.
@@ -21,11 +21,8 @@ replay=false targets=()
 for argument in "$@"; do
   if [ "$argument" = --corpus ]; then replay=true; else targets+=("$argument"); fi
 done
-whole=false
-if [ ${#targets[@]} -eq 0 ]; then
-  whole=true
-  for folder in fuzz/corpus/*/; do targets+=("$(basename "$folder")"); done
-fi
+mapfile -t all < <(ls fuzz/corpus)
+[ ${#targets[@]} -gt 0 ] || targets=("${all[@]}")
 
 host=$(rustc -vV | sed -n 's/^host: //p')
 programs=fuzz/target/$host/release logs=fuzz/target/logs
@@ -45,12 +42,13 @@ fuzz() {
 
 # Runs a target, and writes down how often it ran, in how many seconds, what it covered and how it ended.
 report() {
-  local ended=clean log="$logs/$1.log"
+  local ended=clean log="$logs/$1.log" row="$logs/$1.row"
+  ! $replay || row=/dev/null
   fuzz "$1" || ended="**failed**"
   local done_ covered
   done_=$(sed -nE 's/^Done ([0-9]+) runs in ([0-9]+) second.*/\1 | \2/p' "$log" | tail -n 1)
   covered=$(sed -nE 's/.* cov: ([0-9]+) ft: ([0-9]+).*/\1 | \2/p' "$log" | tail -n 1)
-  printf '| `%s` | %s | %s | %s |\n' "$1" "${done_:-? | ?}" "${covered:-? | ?}" "$ended" | tee "$logs/$1.row"
+  printf '| `%s` | %s | %s | %s |\n' "$1" "${done_:-? | ?}" "${covered:-? | ?}" "$ended" | tee "$row"
   [ "$ended" = clean ]
 }
 export -f fuzz report
@@ -58,11 +56,12 @@ export replay programs logs MINUTES="${MINUTES:-10}"
 outcome=0
 printf '%s\n' "${targets[@]}" | xargs -P 2 -I{} bash -c 'report {}' || outcome=1
 
-if $whole && ! $replay; then
+rows=("${all[@]/#/$logs/}")
+if ! $replay && cat "${rows[@]/%/.row}" >"$logs/rows" 2>/dev/null; then
   {
     printf '# What fuzzing found\n\nWritten by `MINUTES=%s bash fuzz/run.sh`, with %s.\n\n' "$MINUTES" "$(rustc --version)"
     printf '| target | inputs | seconds | edges covered | features | ended |\n| --- | ---: | ---: | ---: | ---: | --- |\n'
-    for target in "${targets[@]}"; do cat "$logs/$target.row"; done
+    cat "$logs/rows"
   } >fuzz/REPORT.md
 fi
 exit $outcome

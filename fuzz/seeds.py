@@ -150,6 +150,7 @@ def write_npy():
     array("f2", ">f2", "(3, 2)", struct.pack(">6e", *six))
     array("f8", "<f8", "(1, 6)", struct.pack("<6d", *six))
     array("huge", "<f4", "(4294967295, 4294967295)", b"")
+    put("npy", "huge-header", b"\x93NUMPY\x02\0" + struct.pack("<I", 0xFFFFFFFF) + b"{'descr': '<f4'")
     array("row", "<f4", "(6,)", floats(*six))
     array("i8", "<i8", "(1, 1)", bytes(8))
 

@@ -72,12 +72,14 @@ impl NpyRows {
         let invalid = |reason| Error::InvalidFile { path: path.to_owned(), format: FORMAT, reason };
         let file = PositionedFile::open(path)?;
         let bytes = file.start(MAX_HEADER_BYTES)?;
+        let endless = || format!("its header does not end within {} bytes", bytes.len());
+        if claimed_header_bytes(&bytes).is_some_and(|claimed| claimed > bytes.len() as u64) {
+            return Err(invalid(endless()));
+        }
         let mut reader = HeaderReader { rest: &bytes, brackets: 0 };
         let header = Header::from_reader(&mut reader).map_err(|error| {
             invalid(match error {
-                ReadHeaderError::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                    format!("its header does not end within {} bytes", bytes.len())
-                }
+                ReadHeaderError::Io(error) if error.kind() == ErrorKind::UnexpectedEof => endless(),
                 ReadHeaderError::Io(error) => error.to_string(),
                 ReadHeaderError::Parse(error) => error.to_string(),
             })
@@ -110,6 +112,16 @@ impl NpyRows {
     #[must_use]
     pub fn with_block_rows(self, block_rows: usize) -> Self {
         Self { rows: self.rows.with_block_rows(block_rows), ..self }
+    }
+}
+
+/// What a file says of the length of its header: the parser makes room for it before it reads on. After the magic string and
+/// two bytes of a version come two bytes of a length in version 1, four in 2 and 3.
+fn claimed_header_bytes(bytes: &[u8]) -> Option<u64> {
+    match bytes.strip_prefix(b"\x93NUMPY")? {
+        &[1, _, b0, b1, ..] => Some(u64::from(u16::from_le_bytes([b0, b1]))),
+        &[2 | 3, _, b0, b1, b2, b3, ..] => Some(u64::from(u32::from_le_bytes([b0, b1, b2, b3]))),
+        _ => None,
     }
 }
 
