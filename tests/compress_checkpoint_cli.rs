@@ -6,7 +6,7 @@ mod support;
 use std::{fs, process::Output};
 
 use factorized_embedding::io::hugging_face::Checkpoint;
-use ndarray::Array1;
+use ndarray::{Array1, Axis};
 use support::{
     files::{Folder, file, header, le_bytes},
     programs::{self, assert_contains, failed, succeeded},
@@ -103,6 +103,26 @@ fn frequencies_lower_the_error_of_frequent_rows() {
 }
 
 #[test]
+fn tokens_that_stand_everywhere_are_kept_best() {
+    let folder = files();
+    let counts: Array1<u64> = (0..400).map(|i| 1000 / (i + 1)).collect();
+    ndarray_npy::write_npy(folder.path("counts.npy"), &counts).expect("a writable folder");
+    let table = |name: &str| Checkpoint::open(folder.path(name)).expect("a checkpoint").array(TABLE).expect("numbers");
+    let errors = |out: &str, more: &[&str]| -> [f32; 2] {
+        let arguments = ["model", "--out", out, "--rank", "3", "--frequencies", "counts.npy"];
+        succeeded(&run(&folder, &[&arguments[..], more].concat()));
+        let whole = format!("{out}-whole");
+        succeeded(&run(&folder, &[out, "--restore", "--out", &whole]));
+        let difference = table("model") - table(&whole);
+        [390, 399].map(|row| difference.index_axis(Axis(0), row).iter().map(|x| x * x).sum())
+    };
+    let [before, after] = [errors("plain", &[]), errors("listed", &["--everywhere", "399,390"])];
+    assert!(after[0] < 0.5 * before[0] && after[1] < 0.5 * before[1], "{before:?}, then {after:?}");
+    let arguments = ["model", "--out", "none", "--rank", "3", "--frequencies", "counts.npy", "--everywhere", "3,400"];
+    assert_contains(&failed(&run(&folder, &arguments)), &["400"]);
+}
+
+#[test]
 fn tables_of_other_names_are_named_by_the_user() {
     let folder = files();
     let (text, size) = header(None, &[("my.table", "F32", 4, &[400, 16]), ("other", "F32", 4, &[20, 16])]);
@@ -146,6 +166,8 @@ fn what_is_wrong_is_said_before_anything_is_written() {
     assert_contains(&more(&["--rank", "3", "--tensor", "none"]), &["no tensor \"none\"; it has", TABLE]);
     assert_contains(&more(&["--rank", "3", "--frequencies", "none.npy"]), &["cannot read none.npy"]);
     assert_contains(&more(&["--rank", "3", "--smoothing", "1"]), &["--frequencies"]);
+    assert_contains(&more(&["--rank", "3", "--everywhere", "1"]), &["--frequencies"]);
+    assert_contains(&more(&["--rank", "3", "--everywhere", "1"]), &["--frequencies"]);
     assert_contains(&refused(&["none", "--out", "small", "--rank", "3"]), &["cannot open none"]);
     assert_contains(&refused(&["model", "--out", "model", "--rank", "3"]), &["model is there already"]);
     // Before the long work, which would find that there is no such rank.

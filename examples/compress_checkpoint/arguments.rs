@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, ValueEnum};
-use factorized_embedding::{Rank, quantize};
+use factorized_embedding::{Rank, TokenId, quantize};
 
 use crate::{
     budget::{Budget, Target},
@@ -16,7 +16,7 @@ const USAGE: &str = "\
 compress_checkpoint
        compress_checkpoint MODEL_DIR --out DIR (--rank N | --bytes SIZE | --ratio R | --bits B)
                 [--tensor NAME] [--method METHOD] [--level LEVEL]
-                [--frequencies FILE [--smoothing NUMBER] [--exponent NUMBER]]
+                [--frequencies FILE [--everywhere IDS] [--smoothing NUMBER] [--exponent NUMBER]]
        compress_checkpoint MODEL_DIR --out DIR --restore";
 
 const EXAMPLES: &str = "\
@@ -27,6 +27,9 @@ Examples (from the folder of the crate, `compress_checkpoint` is `cargo run --re
 
   Keep the token table of a model in an eighth of the bytes, in codes, finer where tokens are frequent:
     compress_checkpoint model/ --out small/ --method quantized --ratio 8 --frequencies counts.npy --smoothing 1
+
+  The same of a BERT whose tokenizer puts [CLS] and [SEP], 101 and 102, around every text, which counts of words do not know:
+    compress_checkpoint bert/ --out small/ --method quantized --ratio 8 --frequencies counts.npy --smoothing 1 --everywhere 101,102
 
   Keep 96 of its directions:
     compress_checkpoint model/ --out small/ --rank 96
@@ -91,6 +94,10 @@ pub(crate) struct Arguments {
     /// by its number
     #[arg(long, value_name = "FILE", requires = "model")]
     pub(crate) frequencies: Option<PathBuf>,
+
+    /// Tokens that stand in every input, by their ids: they count as often as the most frequent one, if the file says less
+    #[arg(long, value_name = "IDS", value_delimiter = ',', requires = "frequencies")]
+    pub(crate) everywhere: Vec<TokenId>,
 
     /// Add this to every frequency, so that tokens that never occurred count a little too
     #[arg(long, value_name = "NUMBER", requires = "frequencies", default_value_t = 0.0)]
@@ -163,7 +170,8 @@ pub(crate) enum Task {
 
 impl Arguments {
     pub(crate) fn task(self) -> Result<Task> {
-        let Self { model, out, restore, tensor, method, rank, bytes, ratio, bits, level, frequencies, .. } = self;
+        let Self { model, out, restore, tensor, method, rank, bytes, ratio, bits, level, .. } = self;
+        let Self { frequencies, everywhere, smoothing, exponent, .. } = self;
         let (Some(model), Some(out)) = (model, out) else { return Ok(Task::Demo) };
         if restore {
             return Ok(Task::Restore(Restoration { model, out }));
@@ -180,8 +188,8 @@ impl Arguments {
         if method == Method::Svd && level.is_some() {
             return Err("--level is for --method quantized".into());
         }
-        let exponent = self.exponent.unwrap_or(method.exponent());
-        let frequencies = frequencies.map(|path| Frequencies { path, smoothing: self.smoothing, exponent });
+        let exponent = exponent.unwrap_or(method.exponent());
+        let frequencies = frequencies.map(|path| Frequencies { path, everywhere, smoothing, exponent });
         Ok(Task::Compress(Box::new(Compression { model, out, tensor, method, target, level, frequencies })))
     }
 }

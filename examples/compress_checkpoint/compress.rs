@@ -7,7 +7,7 @@ use std::{
 };
 
 use factorized_embedding::{
-    RowBlocks, RowWeights, TruncatedSvd,
+    RowBlocks, RowWeights, TokenId, TruncatedSvd,
     io::{
         hugging_face::{Checkpoint, Replacement},
         safetensors::SafetensorsRows,
@@ -40,6 +40,8 @@ pub(crate) struct Compression {
 /// How much rows matter.
 pub(crate) struct Frequencies {
     pub(crate) path: PathBuf,
+    /// Rows that count as often as the most frequent one.
+    pub(crate) everywhere: Vec<TokenId>,
     pub(crate) smoothing: f64,
     pub(crate) exponent: f64,
 }
@@ -108,8 +110,8 @@ impl Compression {
     }
 
     fn weights(&self, vocab_size: usize) -> Result<Option<RowWeights>> {
-        let Some(Frequencies { path, smoothing, exponent }) = &self.frequencies else { return Ok(None) };
-        let weights = frequencies::row_weights(path, vocab_size, *smoothing)?;
+        let Some(Frequencies { path, everywhere, smoothing, exponent }) = &self.frequencies else { return Ok(None) };
+        let weights = frequencies::row_weights(path, vocab_size, *smoothing, everywhere)?;
         Ok(Some(weights.with_exponent(*exponent)?))
     }
 

@@ -34,8 +34,12 @@ pub(crate) fn run(out: &mut impl Write) -> Result<()> {
     writeln!(out, "A small checkpoint, named like BERT: GloVe vectors as its token table, and some other tensors.\n")?;
     for (method, ratio) in METHODS {
         let [small, whole] = ["small", "whole"].map(|name| folder.path().join(format!("{}-{name}", method.name())));
-        let frequencies =
-            Frequencies { path: shipped("glove50-top10k.freq.npy"), smoothing: 1.0, exponent: method.exponent() };
+        let frequencies = Frequencies {
+            path: shipped("glove50-top10k.freq.npy"),
+            everywhere: vec![],
+            smoothing: 1.0,
+            exponent: method.exponent(),
+        };
         writeln!(out, "== {} at a ratio of {ratio}\n", method.name())?;
         let target = Target::FileSize(Budget::Ratio(ratio));
         let (model, frequencies) = (model.clone(), Some(frequencies));

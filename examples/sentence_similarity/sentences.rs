@@ -57,6 +57,11 @@ impl SentenceTokenizer {
         tokens.iter().all(|&(token, id)| self.0.token_to_id(token) == Some(id))
     }
 
+    /// The tokens that it puts around every sentence.
+    pub(crate) fn added(&self) -> Result<Vec<TokenId>> {
+        Ok(self.0.encode("", true).map_err(|error| error.to_string())?.get_ids().to_vec())
+    }
+
     /// Without padding: sentences of one length go together.
     pub(crate) fn encode(&self, sentences: &[String]) -> Result<Sentences> {
         let inputs = sentences.iter().map(String::as_str).collect();

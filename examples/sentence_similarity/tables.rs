@@ -71,16 +71,18 @@ impl fmt::Display for Recipe {
     }
 }
 
-/// How often tokens occur, plus one: by a file, or else by the shipped one.
+/// How often tokens occur, plus one: by a file, or else by the shipped one. Counts of running text know nothing of the tokens that
+/// the tokenizer puts around every sentence, of which there are more than of any other.
 pub(crate) fn weights(model: &Model, path: Option<&Path>) -> Result<RowWeights> {
-    let vocab_size = model.table.vocab_size();
+    let everywhere = model.tokenizer.added()?;
+    let read = |path: &Path| frequencies::row_weights(path, model.table.vocab_size(), 1.0, &everywhere);
     if let Some(path) = path {
-        return frequencies::row_weights(path, vocab_size, 1.0);
+        return read(path);
     }
-    let shipped: PathBuf = [env!("CARGO_MANIFEST_DIR"), "scripts", "data", "minilm.freq.npy"].iter().collect();
     if !model.tokenizer.has(&KNOWN) {
         let problem = "the counts that are shipped are of another vocabulary than that of this model";
         return Err(format!("{problem}: give its own with --frequencies FILE").into());
     }
-    frequencies::row_weights(&shipped, vocab_size, 1.0)
+    let shipped: PathBuf = [env!("CARGO_MANIFEST_DIR"), "scripts", "data", "minilm.freq.npy"].iter().collect();
+    read(&shipped)
 }

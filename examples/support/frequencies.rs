@@ -2,18 +2,29 @@
 
 use std::{fs, path::Path};
 
-use factorized_embedding::RowWeights;
+use factorized_embedding::{Error, RowWeights, TokenId};
 use ndarray::Array1;
 use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
 
 use super::{Result, text::grouped};
 
-/// The numbers of the file plus `smoothing`, one for each row.
-pub(crate) fn row_weights(path: &Path, vocab_size: usize, smoothing: f64) -> Result<RowWeights> {
-    let counts = read(path)?;
+/// The numbers of the file plus `smoothing`, one for each row; rows that `everywhere` lists count as often as the one of the
+/// largest number, if the file says less.
+pub(crate) fn row_weights(
+    path: &Path,
+    vocab_size: usize,
+    smoothing: f64,
+    everywhere: &[TokenId],
+) -> Result<RowWeights> {
+    let mut counts = read(path)?;
     if counts.len() != vocab_size {
         let (numbers, rows) = (grouped(counts.len()), grouped(vocab_size));
         return Err(format!("{} has {numbers} numbers, but the table has {rows} rows", path.display()).into());
+    }
+    let most = counts.iter().copied().fold(0.0, f64::max);
+    for (position, &id) in everywhere.iter().enumerate() {
+        let count = counts.get_mut(id as usize).ok_or(Error::IdOutOfRange { id, position, vocab_size })?;
+        *count = count.max(most);
     }
     let weights = RowWeights::new(counts).map_err(|error| format!("{}: {error}", path.display()))?;
     let weights = weights.with_smoothing(smoothing)?;

@@ -115,6 +115,30 @@ fn tables_are_compared_on_scored_pairs() {
 }
 
 #[test]
+fn tokens_around_every_sentence_weigh_as_much_as_the_most_frequent_one() {
+    let folder = folder();
+    let word = |i: usize| i * 37 % (WORDS - 2) + 1;
+    let pair = |i: usize| format!("w{} w{},w{},{}\n", word(3 * i), word(3 * i + 1), word(3 * i + 2), i % 7);
+    folder.write("sts.csv", (0..60).map(pair).collect::<String>().as_bytes());
+    let counted: Array1<u64> = (0..WORDS as u64).map(|i| if i == 599 { 599 } else { 599 - i }).collect();
+    let mut bytes = Vec::new();
+    counted.write_npy(&mut bytes).expect("memory");
+    folder.write("counted.npy", &bytes);
+    let correlations = |counts: &str| -> Vec<String> {
+        let arguments = ["model", "--data", "sts.csv", "--exponents", "1", "--tables", "weighted-svd", "--frequencies"];
+        let text = succeeded(&run(&folder, &[&arguments[..], &[counts]].concat()));
+        let rows = text.lines().filter_map(|line| line.strip_prefix("weighted SVD"));
+        rows.map(|row| row.split_whitespace().nth(2).expect("a correlation").to_owned()).collect()
+    };
+    assert_ne!(correlations("counts.npy"), correlations("counted.npy"), "w599 is a token as any other");
+    let tokenizer = fs::read_to_string(folder.path("model/tokenizer.json")).expect("a file");
+    let around = r#"{"type":"BertProcessing","sep":["w599",599],"cls":["w599",599]}"#;
+    let tokenizer = tokenizer.replace(r#""post_processor":null"#, &format!(r#""post_processor":{around}"#));
+    folder.write("model/tokenizer.json", tokenizer.as_bytes());
+    assert_eq!(correlations("counts.npy"), correlations("counted.npy"));
+}
+
+#[test]
 fn the_same_sentence_is_alike_in_every_table() {
     let folder = folder();
     let pair = ["model", "w1 w2", "W1 w2", "--frequencies", "counts.npy"];
