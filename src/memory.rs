@@ -7,7 +7,8 @@ mod map;
 #[cfg(feature = "safetensors")]
 pub(crate) use map::map;
 
-/// Asks the system to keep numbers in pages of 2 MiB instead of 4 KiB, which it may ignore.
+/// Asks the system to keep numbers in pages of 2 MiB instead of 4 KiB, those that it has not handed out yet, too; it may ignore
+/// that.
 pub(crate) fn prefer_huge_pages<T>(numbers: &[T]) {
     #[cfg(target_os = "linux")]
     {
@@ -21,9 +22,11 @@ pub(crate) fn prefer_huge_pages<T>(numbers: &[T]) {
         let end = bytes.end.addr() / HUGE * HUGE;
         if start < end {
             let address = bytes.start.cast::<libc::c_void>().wrapping_byte_add(start - bytes.start.addr()).cast_mut();
-            // SAFETY: the whole pages from `address` on lie within the borrowed numbers. The call moves them to other
-            // physical memory and changes none of their bytes.
-            let _refused = unsafe { libc::madvise(address, end - start, MADV_COLLAPSE) };
+            for advice in [libc::MADV_HUGEPAGE, MADV_COLLAPSE] {
+                // SAFETY: the whole pages from `address` on lie within the borrowed numbers. The first call says what pages
+                // to hand out, the second moves them to other physical memory; neither changes any of their bytes.
+                let _refused = unsafe { libc::madvise(address, end - start, advice) };
+            }
         }
     }
     #[cfg(not(target_os = "linux"))]

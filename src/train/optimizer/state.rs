@@ -12,7 +12,7 @@ use super::{
     check_not_negative,
     part::{Change, Part, row_width},
 };
-use crate::{Error, Result, embedding::check};
+use crate::{Error, Result, embedding::check, memory};
 
 /// The rule of an optimizer and all that it remembers of the arrays that it has changed: tensors with names, and how many
 /// steps each array has made.
@@ -68,9 +68,12 @@ impl Slot {
         if self.by_row { &parameters[..parameters.len().min(1)] } else { parameters }
     }
 
-    /// What a first step begins with. Zeros are pages that the system hands out when they are written to.
+    /// What a first step begins with. Zeros are pages that the system hands out when they are written to: large ones, so that the
+    /// rows of the next batches are there when their turn comes.
     pub(super) fn begin(self, parameters: &[usize]) -> ArrayD<f32> {
-        ArrayD::from_elem(IxDyn(self.shape(parameters)), self.initial)
+        let numbers = ArrayD::from_elem(IxDyn(self.shape(parameters)), self.initial);
+        memory::prefer_huge_pages(numbers.as_slice().unwrap_or_default());
+        numbers
     }
 
     fn check(self, name: &str, numbers: &ArrayD<f32>) -> Result<()> {
