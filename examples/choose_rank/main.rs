@@ -38,7 +38,7 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let (vocab_size, dim) = (table.vocab_size(), table.dim());
     let weights = match &arguments.frequencies {
         Some(path) => {
-            let weights = frequencies::row_weights(path, vocab_size, arguments.smoothing)?;
+            let weights = frequencies::row_weights(path, vocab_size, arguments.smoothing, &[])?;
             Some(weights.with_exponent(arguments.exponent)?)
         }
         None => None,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser};
-use factorized_embedding::Rank;
+use factorized_embedding::{Rank, TokenId};
 
 use crate::{
     budget::{Budget, Target},
@@ -17,7 +17,7 @@ const USAGE: &str = "\
 compress [--plot FILE]
        compress INPUT --tensor NAME
                 (--rank N | --energy SHARE | --relative-error ERROR | --bytes SIZE | --ratio R | --bits B) --out OUTPUT
-                [--method METHOD] [--frequencies FILE [--smoothing NUMBER] [--exponent NUMBER]]
+                [--method METHOD] [--frequencies FILE [--everywhere IDS] [--smoothing NUMBER] [--exponent NUMBER]]
                 [--block-rows N [--state FILE]] [--plot FILE] [options of the method]";
 
 const EXAMPLES: &str = "\
@@ -106,6 +106,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "input")]
     pub(crate) frequencies: Option<PathBuf>,
 
+    /// Tokens that stand in every input, such as [CLS] and [SEP], by their ids: they count as often as the most frequent one
+    #[arg(long, value_name = "IDS", value_delimiter = ',', requires = "frequencies")]
+    pub(crate) everywhere: Vec<TokenId>,
+
     /// Add this to every frequency, so that tokens that never occurred count a little too
     #[arg(long, value_name = "NUMBER", requires = "frequencies", default_value_t = 0.0)]
     pub(crate) smoothing: f64,
@@ -165,7 +169,7 @@ impl Arguments {
     pub(crate) fn task(self) -> Result<Task> {
         let target = self.target();
         self.check()?;
-        let Self { input, tensor, method, frequencies, smoothing, exponent, .. } = self;
+        let Self { input, tensor, method, frequencies, everywhere, smoothing, exponent, .. } = self;
         let Self { block_rows, state, out, plot, settings, .. } = self;
         let Some(input) = input else {
             return Ok(Task::Demo { plot });
@@ -180,6 +184,7 @@ impl Arguments {
             method,
             settings,
             frequencies,
+            everywhere,
             smoothing,
             exponent,
             block_rows,

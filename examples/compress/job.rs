@@ -9,6 +9,7 @@ use std::{
 
 use factorized_embedding::{
     ArrayRows, BlockwiseEmbedding, Dtype, Embedding, FactorizedEmbedding, QuantizedEmbedding, RowBlocks, RowWeights,
+    TokenId,
     evaluate::{Comparison, Evaluator},
     io::safetensors::{SafetensorsRows, load_block_factors, load_factors, load_quantized, load_table},
 };
@@ -37,6 +38,8 @@ pub(crate) struct Job {
     pub(crate) method: Method,
     pub(crate) settings: Settings,
     pub(crate) frequencies: Option<PathBuf>,
+    /// Rows that count as often as the most frequent one.
+    pub(crate) everywhere: Vec<TokenId>,
     pub(crate) smoothing: f64,
     pub(crate) exponent: Option<f64>,
     pub(crate) block_rows: Option<usize>,
@@ -141,7 +144,7 @@ impl Job {
         }
         let weights = match &self.frequencies {
             Some(path) => {
-                let weights = frequencies::row_weights(path, vocab_size, self.smoothing)?;
+                let weights = frequencies::row_weights(path, vocab_size, self.smoothing, &self.everywhere)?;
                 Some(weights.with_exponent(self.exponent.unwrap_or(self.method.exponent()))?)
             }
             None => None,

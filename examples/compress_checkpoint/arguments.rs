@@ -58,7 +58,8 @@ pub(crate) struct Arguments {
     pub(crate) out: Option<PathBuf>,
 
     /// Make the table of a compressed checkpoint dense again
-    #[arg(long, requires = "model", conflicts_with_all = ["size", "tensor", "method", "level", "frequencies"])]
+    #[arg(long, requires = "model", conflicts_with_all = ["size", "tensor", "method", "level"])]
+    #[arg(conflicts_with_all = ["frequencies", "everywhere", "smoothing", "exponent"])]
     pub(crate) restore: bool,
 
     /// Name of the table [default: that of the token table of BERT, GPT-2, T5, LLaMA, ALBERT, sentence-transformers, model2vec]
@@ -95,7 +96,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "model")]
     pub(crate) frequencies: Option<PathBuf>,
 
-    /// Tokens that stand in every input, by their ids: they count as often as the most frequent one, if the file says less
+    /// Tokens that stand in every input, by their ids: they count as often as the most frequent one
     #[arg(long, value_name = "IDS", value_delimiter = ',', requires = "frequencies")]
     pub(crate) everywhere: Vec<TokenId>,
 

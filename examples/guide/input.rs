@@ -30,7 +30,7 @@ impl Input {
         let (path, tensor, counts_path) = arguments.table();
         let stored = load_table(&path, &tensor)?;
         let smoothing = arguments.smoothing;
-        let weights = frequencies::row_weights(&counts_path, stored.vocab_size(), smoothing)?;
+        let weights = frequencies::row_weights(&counts_path, stored.vocab_size(), smoothing, &[])?;
         let code_exponent = arguments.code_exponent();
         weights.clone().with_exponent(code_exponent)?;
         let file = path.file_name().map_or(Path::new(""), Path::new).display();

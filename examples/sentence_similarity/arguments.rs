@@ -52,7 +52,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "data", default_values_t = [0.3, 0.4, 0.5])]
     exponents: Vec<f64>,
 
-    /// A .npy file of how often each token occurs [default: counts of English text, shipped for the vocabulary of MiniLM]
+    /// A .npy file of how often each token occurs [default: counts of English text, shipped for the vocabulary of MiniLM];
+    /// those that the tokenizer puts around sentences count as often as the most frequent one
     #[arg(long, value_name = "FILE", requires = "model")]
     frequencies: Option<PathBuf>,
 }

@@ -53,7 +53,12 @@ impl Report {
             out,
             "median. Encoding: of all sentences, lookups among it. Tables but those of SVD without weights weigh a row"
         )?;
-        writeln!(out, "by how often its token occurs, plus 1, to the power p = {}: means.)", list(exponents))?;
+        writeln!(
+            out,
+            "by how often its token occurs, plus 1, to the power p = {}, those that the tokenizer puts around",
+            list(exponents)
+        )?;
+        writeln!(out, "sentences as often as the most frequent one: means over p.)")?;
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
 use super::{Result, text::grouped};
 
 /// The numbers of the file plus `smoothing`, one for each row; rows that `everywhere` lists count as often as the one of the
-/// largest number, if the file says less.
+/// largest number.
 pub(crate) fn row_weights(
     path: &Path,
     vocab_size: usize,
@@ -21,13 +21,14 @@ pub(crate) fn row_weights(
         let (numbers, rows) = (grouped(counts.len()), grouped(vocab_size));
         return Err(format!("{} has {numbers} numbers, but the table has {rows} rows", path.display()).into());
     }
+    let valid = |counts| RowWeights::new(counts).map_err(|error| format!("{}: {error}", path.display()));
+    valid(counts.clone())?;
     let most = counts.iter().copied().fold(0.0, f64::max);
     for (position, &id) in everywhere.iter().enumerate() {
         let count = counts.get_mut(id as usize).ok_or(Error::IdOutOfRange { id, position, vocab_size })?;
-        *count = count.max(most);
+        *count = most;
     }
-    let weights = RowWeights::new(counts).map_err(|error| format!("{}: {error}", path.display()))?;
-    let weights = weights.with_smoothing(smoothing)?;
+    let weights = valid(counts)?.with_smoothing(smoothing)?;
     if weights.to_vec().iter().all(|&weight| weight == 0.0) {
         return Err(format!("all numbers of {} are zero", path.display()).into());
     }

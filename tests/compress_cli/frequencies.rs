@@ -36,6 +36,20 @@ fn frequencies_of_every_type_give_the_same_file() {
 }
 
 #[test]
+fn tokens_that_stand_everywhere_count_as_the_most_frequent_one() {
+    let files = Files::new();
+    let compressed = |more: &[&str]| {
+        let arguments = ["--rank", "4", "--frequencies", "frequencies.npy", "--out", "out.safetensors"];
+        succeeded(&files.compress(&[&arguments[..], more].concat()));
+        fs::read(files.path("out.safetensors")).expect("the file is there")
+    };
+    files.write_frequencies(|i| if i < 4 { 100_u32 } else { 1 });
+    let [without, with] = [compressed(&[]), compressed(&["--everywhere", "150,7"])];
+    files.write_frequencies(|i| if i < 4 || i == 7 || i == 150 { 100_u32 } else { 1 });
+    assert!(with != without && with == compressed(&[]));
+}
+
+#[test]
 fn frequencies_that_do_not_fit_are_refused() {
     let files = Files::new();
     let message = |more: &[&str]| {
@@ -58,6 +72,10 @@ fn frequencies_that_do_not_fit_are_refused() {
     files.write_frequencies(|_| 0_u32);
     assert_contains(&message(&[]), &["all numbers of frequencies.npy are zero"]);
     assert_contains(&message(&["--smoothing", "-1"]), &["smoothing is -1"]);
+    files.write_frequencies(|i| if i == 9 { f64::NAN } else { 1.0 });
+    assert_contains(&message(&["--everywhere", "9"]), &["the weight of row 9 is NaN"]);
+    files.write_frequencies(|_| 1_u32);
+    assert_contains(&message(&["--everywhere", "9,200"]), &["200"]);
     assert!(!files.path("out.safetensors").exists());
 }
 

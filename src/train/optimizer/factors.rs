@@ -45,8 +45,8 @@ static BIAS: Part = Part {
 ///
 /// Rows of U that have no gradient cost nothing and stay what they are: see [`Optimizer`]. D, V and b, which every row takes
 /// part in, are trained as wholes. What is remembered of a part, as many numbers as it has or twice as many, is allocated in the
-/// first step that has a gradient of it; zeros of rows that are never touched take no memory on systems that hand out pages
-/// when they are written to.
+/// first step that has a gradient of it; zeros take memory once a row within two megabytes of them has been touched, on
+/// systems that hand out pages when they are written to.
 ///
 /// # Examples
 ///
@@ -134,7 +134,7 @@ impl FactorOptimizer {
     ///
     /// The layer packs diag(D) · V anew, once, if a gradient of D, V or b is given, and drops its
     /// [hot rows](FactorizedEmbedding::with_hot_rows) and norms. Everything else takes time and memory for the rows that have a
-    /// gradient, whatever the vocabulary.
+    /// gradient, whatever the vocabulary; first steps, too, for what is remembered of all.
     ///
     /// # Shapes
     /// Gradients of U \[k, rank\], D \[rank\], V \[rank, dim\], b \[dim\].
