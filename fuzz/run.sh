@@ -26,6 +26,7 @@ mapfile -t all < <(ls fuzz/corpus)
 
 host=$(rustc -vV | sed -n 's/^host: //p')
 programs=fuzz/target/$host/release logs=fuzz/target/logs
+commit=$(git describe --always --dirty) compiler=$(rustc -V | cut -d' ' -f2)
 cargo fuzz build --release --debug-assertions
 mkdir -p "$logs" fuzz/artifacts
 
@@ -48,19 +49,20 @@ report() {
   local done_ covered
   done_=$(sed -nE 's/^Done ([0-9]+) runs in ([0-9]+) second.*/\1 | \2/p' "$log" | tail -n 1)
   covered=$(sed -nE 's/.* cov: ([0-9]+) ft: ([0-9]+).*/\1 | \2/p' "$log" | tail -n 1)
-  printf '| `%s` | %s | %s | %s |\n' "$1" "${done_:-? | ?}" "${covered:-? | ?}" "$ended" | tee "$row"
+  printf '| `%s` | %s | %s | %s | %s | %s |\n' "$1" "${done_:-? | ?}" "${covered:-? | ?}" "$ended" "$commit" "$compiler" | tee "$row"
   [ "$ended" = clean ]
 }
 export -f fuzz report
-export replay programs logs MINUTES="${MINUTES:-10}"
+export replay programs logs commit compiler MINUTES="${MINUTES:-10}"
 outcome=0
 printf '%s\n' "${targets[@]}" | xargs -P 2 -I{} bash -c 'report {}' || outcome=1
 
 rows=("${all[@]/#/$logs/}")
 if ! $replay && cat "${rows[@]/%/.row}" >"$logs/rows" 2>/dev/null; then
   {
-    printf '# What fuzzing found\n\nWritten by `MINUTES=%s bash fuzz/run.sh`, with %s.\n\n' "$MINUTES" "$(rustc --version)"
-    printf '| target | inputs | seconds | edges covered | features | ended |\n| --- | ---: | ---: | ---: | ---: | --- |\n'
+    printf '# The last run of each fuzz target\n\nWritten by `bash fuzz/run.sh`.\n\n'
+    printf '| target | inputs | seconds | edges covered | features | ended | commit | rustc |\n'
+    printf '| --- | ---: | ---: | ---: | ---: | --- | --- | --- |\n'
     cat "$logs/rows"
   } >fuzz/REPORT.md
 fi
