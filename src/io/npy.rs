@@ -118,9 +118,9 @@ impl NpyRows {
 /// What a file says of the length of its header: the parser makes room for it before it reads on. After the magic string and
 /// two bytes of a version come two bytes of a length in version 1, four in 2 and 3.
 fn claimed_header_bytes(bytes: &[u8]) -> Option<u64> {
-    match bytes.strip_prefix(b"\x93NUMPY")? {
-        &[1, _, b0, b1, ..] => Some(u64::from(u16::from_le_bytes([b0, b1]))),
-        &[2 | 3, _, b0, b1, b2, b3, ..] => Some(u64::from(u32::from_le_bytes([b0, b1, b2, b3]))),
+    match *bytes.strip_prefix(b"\x93NUMPY")? {
+        [1, _, b0, b1, ..] => Some(u64::from(u16::from_le_bytes([b0, b1]))),
+        [2 | 3, _, b0, b1, b2, b3, ..] => Some(u64::from(u32::from_le_bytes([b0, b1, b2, b3]))),
         _ => None,
     }
 }
