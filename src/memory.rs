@@ -7,8 +7,8 @@ mod map;
 #[cfg(feature = "safetensors")]
 pub(crate) use map::map;
 
-/// Asks the system to keep numbers in pages of 2 MiB instead of 4 KiB, those that it has not handed out yet, too; it may ignore
-/// that.
+/// Asks the system to keep numbers in pages of 2 MiB instead of 4 KiB: both the pages that it has handed out and those that it
+/// hands out when they are first written to. It may ignore that.
 pub(crate) fn prefer_huge_pages<T>(numbers: &[T]) {
     #[cfg(target_os = "linux")]
     {
@@ -23,8 +23,9 @@ pub(crate) fn prefer_huge_pages<T>(numbers: &[T]) {
         if start < end {
             let address = bytes.start.cast::<libc::c_void>().wrapping_byte_add(start - bytes.start.addr()).cast_mut();
             for advice in [libc::MADV_HUGEPAGE, MADV_COLLAPSE] {
-                // SAFETY: the whole pages from `address` on lie within the borrowed numbers. The first call says what pages
-                // to hand out, the second moves them to other physical memory; neither changes any of their bytes.
+                // SAFETY: the whole pages from `address` on lie within the borrowed numbers. The first call says what size
+                // pages have that are handed out from now on, the second moves the others to physical memory of that size;
+                // neither changes any of the bytes.
                 let _refused = unsafe { libc::madvise(address, end - start, advice) };
             }
         }

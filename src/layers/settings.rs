@@ -70,9 +70,10 @@ impl FactorizedEmbedding {
         Ok(self)
     }
 
-    /// Asks the system to keep U in huge pages, so that rows that lie far from each other are found sooner: on Linux where
-    /// it offers them (those that U has already from 6.1 on), elsewhere it does nothing. It takes about the time of copying U, and pays for tables
-    /// that are larger than the last-level cache. A clone, and what allocates U anew (another type, new rows), begins without.
+    /// Asks the system to keep U in huge pages, so that rows that lie far from each other are found sooner: on Linux where it
+    /// offers them, at once from 6.1 on and in time before that; elsewhere it does nothing. It takes about the time of copying
+    /// U, and pays for tables that are larger than the last-level cache. A clone, and what allocates U anew (another type, new
+    /// rows), begins without.
     #[must_use]
     pub fn with_huge_pages(self) -> Self {
         self.factors.stored_u().prefer_huge_pages();

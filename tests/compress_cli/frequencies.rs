@@ -75,7 +75,10 @@ fn frequencies_that_do_not_fit_are_refused() {
     files.write_frequencies(|i| if i == 9 { f64::NAN } else { 1.0 });
     assert_contains(&message(&["--everywhere", "9"]), &["the weight of row 9 is NaN"]);
     files.write_frequencies(|_| 1_u32);
-    assert_contains(&message(&["--everywhere", "9,200"]), &["200"]);
+    assert_contains(
+        &message(&["--everywhere", "9,200"]),
+        &["id 200 at position 1 is out of range for a vocabulary of 200"],
+    );
     assert!(!files.path("out.safetensors").exists());
 }
 

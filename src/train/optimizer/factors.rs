@@ -45,8 +45,8 @@ static BIAS: Part = Part {
 ///
 /// Rows of U that have no gradient cost nothing and stay what they are: see [`Optimizer`]. D, V and b, which every row takes
 /// part in, are trained as wholes. What is remembered of a part, as many numbers as it has or twice as many, is allocated in the
-/// first step that has a gradient of it; zeros take memory once a row within two megabytes of them has been touched, on
-/// systems that hand out pages when they are written to.
+/// first step that has a gradient of it. Systems that hand out pages when they are written to (of 2 MiB, where Linux offers
+/// them) keep none for rows far from all that were ever touched.
 ///
 /// # Examples
 ///
@@ -134,7 +134,8 @@ impl FactorOptimizer {
     ///
     /// The layer packs diag(D) · V anew, once, if a gradient of D, V or b is given, and drops its
     /// [hot rows](FactorizedEmbedding::with_hot_rows) and norms. Everything else takes time and memory for the rows that have a
-    /// gradient, whatever the vocabulary; first steps, too, for what is remembered of all.
+    /// gradient, whatever the vocabulary. Only the first steps take longer for a larger one: pages for what is remembered are
+    /// handed out then.
     ///
     /// # Shapes
     /// Gradients of U \[k, rank\], D \[rank\], V \[rank, dim\], b \[dim\].

@@ -68,8 +68,8 @@ impl Slot {
         if self.by_row { &parameters[..parameters.len().min(1)] } else { parameters }
     }
 
-    /// What a first step begins with. Zeros are pages that the system hands out when they are written to: large ones, so that the
-    /// rows of the next batches are there when their turn comes.
+    /// What a first step begins with. Zeros are pages that the system hands out when they are written to: huge ones, since
+    /// faults for single rows took longer than the arithmetic of the first steps.
     pub(super) fn begin(self, parameters: &[usize]) -> ArrayD<f32> {
         let numbers = ArrayD::from_elem(IxDyn(self.shape(parameters)), self.initial);
         memory::prefer_huge_pages(numbers.as_slice().unwrap_or_default());
