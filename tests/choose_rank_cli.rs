@@ -94,6 +94,8 @@ fn frequencies_weigh_the_rows() {
     let text = weighted(&[]);
     assert_contains(&text, &["weighted energy kept", "weighted relative error", "weighted by their frequencies"]);
     assert_eq!(row(&text, 1)[2], "100.00 %", "one row is all there is");
+    // Row 4 has a quarter of the energy of row 3.
+    assert_eq!(row(&weighted(&["--everywhere", "4"]), 1)[2], "80.00 %");
     // Row 3 has the energy 1e6 / 64, all others 4/3, until all weigh the same.
     assert_eq!(row(&weighted(&["--smoothing", "1"]), 1)[2], "99.99 %");
     assert_eq!(row(&weighted(&["--smoothing", "1", "--exponent", "0"]), 1)[2], "75.00 %");

@@ -170,6 +170,7 @@ fn what_is_wrong_is_said_before_anything_is_written() {
     assert_contains(&more(&["--rank", "3", "--frequencies", "none.npy"]), &["cannot read none.npy"]);
     assert_contains(&more(&["--rank", "3", "--smoothing", "1"]), &["--frequencies"]);
     assert_contains(&more(&["--rank", "3", "--everywhere", "1"]), &["--frequencies"]);
+    assert_contains(&refused(&["--frequencies", "counts.npy"]), &["MODEL_DIR"]);
     for option in ["--everywhere", "--smoothing", "--exponent"] {
         assert_contains(&more(&["--restore", option, "1"]), &["cannot be used with", option]);
     }

@@ -76,6 +76,15 @@ fn every_section_measures_the_table() {
 }
 
 #[test]
+fn tokens_that_stand_everywhere_are_among_the_frequent_ones() {
+    let share = |more: &[&str]| {
+        let text = succeeded(&run(&folder(), &[INPUT.as_slice(), more].concat()));
+        numbers(row(&text, "Frequent and rare tokens", "share of the counted text")[3].trim_end_matches(" %"))[0]
+    };
+    assert!(share(&["--everywhere", "998,999"]) < share(&[]));
+}
+
+#[test]
 fn trellis_codes_are_measured_when_asked_for() {
     let folder = folder();
     let text =

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use crate::support::frequencies::Frequencies;
+
 const USAGE: &str = "\
 choose_rank [INPUT --tensor NAME]
-                   [--frequencies FILE [--smoothing NUMBER] [--exponent NUMBER]] [--plot FILE]";
+                   [--frequencies FILE [--everywhere IDS] [--smoothing NUMBER] [--exponent NUMBER]]
+                   [--plot FILE]";
 
 const EXAMPLES: &str = "\
 Examples (from the folder of the crate, `choose_rank` is `cargo run --release --example choose_rank --`):
@@ -38,18 +41,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME", requires = "input")]
     pub(crate) tensor: Option<String>,
 
-    /// A .npy file with one number for each row, such as how often its token occurs: the squared error of a row is weighted
-    /// by its number
-    #[arg(long, value_name = "FILE")]
-    pub(crate) frequencies: Option<PathBuf>,
-
-    /// Add this to every frequency, so that tokens that never occurred count a little too
-    #[arg(long, value_name = "NUMBER", requires = "frequencies", default_value_t = 0.0)]
-    pub(crate) smoothing: f64,
-
-    /// Raise every frequency to this power: 1 weighs by frequency, 0.5 in between, 0 not at all
-    #[arg(long, value_name = "NUMBER", requires = "frequencies", default_value_t = 1.0)]
-    pub(crate) exponent: f64,
+    #[command(flatten)]
+    pub(crate) frequencies: Frequencies,
 
     /// Draw singular values, energy, error and bytes into this .png or .svg file
     #[arg(long, value_name = "FILE")]

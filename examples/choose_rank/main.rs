@@ -25,7 +25,7 @@ use arguments::Arguments;
 use figure::SpectrumFigure;
 use recommendations::recommendations;
 use report::Report;
-use support::{Result, exit_code, frequencies, outputs, plot, progress, text::grouped};
+use support::{Result, exit_code, outputs, plot, progress, text::grouped};
 
 fn main() -> ExitCode {
     exit_code(run(&Arguments::parse(), &mut io::stdout().lock()))
@@ -36,15 +36,9 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let (input, tensor) = arguments.table();
     let table = load_table(&input, &tensor)?;
     let (vocab_size, dim) = (table.vocab_size(), table.dim());
-    let weights = match &arguments.frequencies {
-        Some(path) => {
-            let weights = frequencies::row_weights(path, vocab_size, arguments.smoothing, &[])?;
-            Some(weights.with_exponent(arguments.exponent)?)
-        }
-        None => None,
-    };
+    let weights = arguments.frequencies.row_weights(vocab_size, 1.0)?;
     let figures = figure_paths(arguments)?;
-    let inputs = [Some(&input), arguments.frequencies.as_ref()];
+    let inputs = [Some(&input), arguments.frequencies.path.as_ref()];
     outputs::check(inputs.into_iter().flatten(), figures.iter())?;
 
     let progress = progress::steps();

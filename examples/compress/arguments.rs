@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser};
-use factorized_embedding::{Rank, TokenId};
+use factorized_embedding::Rank;
 
 use crate::{
     budget::{Budget, Target},
     job::Job,
     method::Method,
     settings::Settings,
-    support::Result,
+    support::{Result, frequencies::Frequencies},
 };
 
 const USAGE: &str = "\
@@ -101,22 +101,8 @@ pub(crate) struct Arguments {
     #[arg(default_value_t = Method::Svd)]
     pub(crate) method: Method,
 
-    /// A .npy file with one number for each row, such as how often its token occurs: the squared error of a row is weighted
-    /// by its number
-    #[arg(long, value_name = "FILE", requires = "input")]
-    pub(crate) frequencies: Option<PathBuf>,
-
-    /// Tokens that stand in every input, such as [CLS] and [SEP], by their ids: they count as often as the most frequent one
-    #[arg(long, value_name = "IDS", value_delimiter = ',', requires = "frequencies")]
-    pub(crate) everywhere: Vec<TokenId>,
-
-    /// Add this to every frequency, so that tokens that never occurred count a little too
-    #[arg(long, value_name = "NUMBER", requires = "frequencies", default_value_t = 0.0)]
-    pub(crate) smoothing: f64,
-
-    /// Raise every frequency to this power: 1 weighs by frequency, 0.5 in between, 0 not at all [default: 1; quantized: 0.4]
-    #[arg(long, value_name = "NUMBER", requires = "frequencies")]
-    pub(crate) exponent: Option<f64>,
+    #[command(flatten)]
+    pub(crate) frequencies: Frequencies,
 
     /// Read the table from the file in blocks of so many rows, several times, so that it is never whole in memory; not for
     /// als and blockwise
@@ -169,29 +155,18 @@ impl Arguments {
     pub(crate) fn task(self) -> Result<Task> {
         let target = self.target();
         self.check()?;
-        let Self { input, tensor, method, frequencies, everywhere, smoothing, exponent, .. } = self;
+        let Self { input, tensor, method, frequencies, .. } = self;
         let Self { block_rows, state, out, plot, settings, .. } = self;
         let Some(input) = input else {
+            if frequencies.path.is_some() {
+                return Err("--frequencies is for the rows of an INPUT".into());
+            }
             return Ok(Task::Demo { plot });
         };
         let (Some(tensor), Some(target), Some(out)) = (tensor, target, out) else {
             return Err("an input needs --tensor, --out and one of --rank, --energy, --relative-error, --bytes, --ratio, --bits".into());
         };
-        let job = Job {
-            input,
-            tensor,
-            target,
-            method,
-            settings,
-            frequencies,
-            everywhere,
-            smoothing,
-            exponent,
-            block_rows,
-            state,
-            out,
-            plot,
-        };
+        let job = Job { input, tensor, target, method, settings, frequencies, block_rows, state, out, plot };
         Ok(Task::Compress(Box::new(job)))
     }
 
@@ -208,7 +183,7 @@ impl Arguments {
         let given: Vec<&str> = given.into_iter().filter_map(|(option, given)| given.then_some(option)).collect();
         self.method.check(&given)?;
         self.settings.check(self.method)?;
-        if self.method == Method::Blockwise && self.frequencies.is_none() {
+        if self.method == Method::Blockwise && self.frequencies.path.is_none() {
             return Err("--method blockwise puts rows into groups by how often they are used: \
                         say it with --frequencies FILE"
                 .into());

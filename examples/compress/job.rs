@@ -9,7 +9,6 @@ use std::{
 
 use factorized_embedding::{
     ArrayRows, BlockwiseEmbedding, Dtype, Embedding, FactorizedEmbedding, QuantizedEmbedding, RowBlocks, RowWeights,
-    TokenId,
     evaluate::{Comparison, Evaluator},
     io::safetensors::{SafetensorsRows, load_block_factors, load_factors, load_quantized, load_table},
 };
@@ -25,7 +24,7 @@ use crate::{
     report::Report,
     settings::Settings,
     spectral::Spectral,
-    support::{Result, frequencies, memory, outputs, plot, progress, text::grouped},
+    support::{Result, frequencies::Frequencies, memory, outputs, plot, progress, text::grouped},
     whole::{save_als, save_blockwise},
 };
 
@@ -37,11 +36,7 @@ pub(crate) struct Job {
     pub(crate) target: Target,
     pub(crate) method: Method,
     pub(crate) settings: Settings,
-    pub(crate) frequencies: Option<PathBuf>,
-    /// Rows that count as often as the most frequent one.
-    pub(crate) everywhere: Vec<TokenId>,
-    pub(crate) smoothing: f64,
-    pub(crate) exponent: Option<f64>,
+    pub(crate) frequencies: Frequencies,
     pub(crate) block_rows: Option<usize>,
     pub(crate) state: Option<PathBuf>,
     pub(crate) out: PathBuf,
@@ -75,7 +70,7 @@ impl Job {
         if let Some(path) = &self.plot {
             let file = self.input.file_name().map_or(Path::new(""), Path::new).display();
             let table = format!("{} of {file}", self.tensor);
-            if let Some(curve) = ErrorCurve::new(table, self.method, self.frequencies.is_some(), &decomposed) {
+            if let Some(curve) = ErrorCurve::new(table, self.method, self.frequencies.path.is_some(), &decomposed) {
                 plot::save(&curve, path)?;
                 writeln!(out, "plot   {}", path.display())?;
             }
@@ -142,16 +137,10 @@ impl Job {
                 self.target.rank(vocab_size, dim)?;
             }
         }
-        let weights = match &self.frequencies {
-            Some(path) => {
-                let weights = frequencies::row_weights(path, vocab_size, self.smoothing, &self.everywhere)?;
-                Some(weights.with_exponent(self.exponent.unwrap_or(self.method.exponent()))?)
-            }
-            None => None,
-        };
+        let weights = self.frequencies.row_weights(vocab_size, self.method.exponent())?;
         let inputs = input::files(&self.input);
         let outputs = [Some(&self.out), self.state.as_ref(), self.plot.as_ref()];
-        outputs::check(inputs.iter().chain(&self.frequencies), outputs.into_iter().flatten())?;
+        outputs::check(inputs.iter().chain(&self.frequencies.path), outputs.into_iter().flatten())?;
         if let Some(path) = &self.plot {
             plot::check(path)?;
         }

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, ValueEnum};
-use factorized_embedding::{Rank, TokenId, quantize};
+use factorized_embedding::{Rank, quantize};
 
 use crate::{
     budget::{Budget, Target},
-    compress::{Compression, Frequencies},
+    compress::Compression,
     restore::Restoration,
-    support::Result,
+    support::{Result, frequencies::Frequencies},
 };
 
 const USAGE: &str = "\
@@ -91,22 +91,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, value_name = "LEVEL", hide_default_value = true, requires = "model")]
     pub(crate) level: Option<Level>,
 
-    /// A .npy file with one number for each row, such as how often its token occurs: the squared error of a row is weighted
-    /// by its number
-    #[arg(long, value_name = "FILE", requires = "model")]
-    pub(crate) frequencies: Option<PathBuf>,
-
-    /// Tokens that stand in every input, by their ids: they count as often as the most frequent one
-    #[arg(long, value_name = "IDS", value_delimiter = ',', requires = "frequencies")]
-    pub(crate) everywhere: Vec<TokenId>,
-
-    /// Add this to every frequency, so that tokens that never occurred count a little too
-    #[arg(long, value_name = "NUMBER", requires = "frequencies", default_value_t = 0.0)]
-    pub(crate) smoothing: f64,
-
-    /// Raise every frequency to this power [default: 1; quantized: 0.4]
-    #[arg(long, value_name = "NUMBER", requires = "frequencies")]
-    pub(crate) exponent: Option<f64>,
+    #[command(flatten)]
+    pub(crate) frequencies: Frequencies,
 }
 
 /// What is made of the table.
@@ -171,9 +157,13 @@ pub(crate) enum Task {
 
 impl Arguments {
     pub(crate) fn task(self) -> Result<Task> {
-        let Self { model, out, restore, tensor, method, rank, bytes, ratio, bits, level, .. } = self;
-        let Self { frequencies, everywhere, smoothing, exponent, .. } = self;
-        let (Some(model), Some(out)) = (model, out) else { return Ok(Task::Demo) };
+        let Self { model, out, restore, tensor, method, rank, bytes, ratio, bits, level, frequencies } = self;
+        let (Some(model), Some(out)) = (model, out) else {
+            if frequencies.path.is_some() {
+                return Err("--frequencies is for the rows of a MODEL_DIR".into());
+            }
+            return Ok(Task::Demo);
+        };
         if restore {
             return Ok(Task::Restore(Restoration { model, out }));
         }
@@ -189,8 +179,6 @@ impl Arguments {
         if method == Method::Svd && level.is_some() {
             return Err("--level is for --method quantized".into());
         }
-        let exponent = exponent.unwrap_or(method.exponent());
-        let frequencies = frequencies.map(|path| Frequencies { path, everywhere, smoothing, exponent });
         Ok(Task::Compress(Box::new(Compression { model, out, tensor, method, target, level, frequencies })))
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use factorized_embedding::{
-    RowBlocks, RowWeights, TokenId, TruncatedSvd,
+    RowBlocks, RowWeights, TruncatedSvd,
     io::{
         hugging_face::{Checkpoint, Replacement},
         safetensors::SafetensorsRows,
@@ -20,7 +20,9 @@ use crate::{
     budget::Target,
     report::Report,
     support::{
-        Result, frequencies, memory, outputs,
+        Result,
+        frequencies::Frequencies,
+        memory, outputs,
         progress::{self, WatchedRows},
         text::grouped,
     },
@@ -34,16 +36,7 @@ pub(crate) struct Compression {
     pub(crate) method: Method,
     pub(crate) target: Target,
     pub(crate) level: Option<Level>,
-    pub(crate) frequencies: Option<Frequencies>,
-}
-
-/// How much rows matter.
-pub(crate) struct Frequencies {
-    pub(crate) path: PathBuf,
-    /// Rows that count as often as the most frequent one.
-    pub(crate) everywhere: Vec<TokenId>,
-    pub(crate) smoothing: f64,
-    pub(crate) exponent: f64,
+    pub(crate) frequencies: Frequencies,
 }
 
 impl Compression {
@@ -53,7 +46,7 @@ impl Compression {
         if self.out.symlink_metadata().is_ok() {
             return Err(format!("{} is there already: name another folder", self.out.display()).into());
         }
-        outputs::check(self.frequencies.iter().map(|frequencies| &frequencies.path), [&self.out].into_iter())?;
+        outputs::check(self.frequencies.path.iter(), [&self.out].into_iter())?;
         self.check_outside()?;
         let (name, found) = match &self.tensor {
             Some(name) => (name.clone(), None),
@@ -65,7 +58,7 @@ impl Compression {
         };
         let rows = checkpoint.rows(&name)?;
         let (shape, dtype) = ([rows.vocab_size(), rows.dim()], rows.dtype());
-        let weights = self.weights(shape[0])?;
+        let weights = self.frequencies.row_weights(shape[0], self.method.exponent())?;
 
         let start = Instant::now();
         let mut replacement = self.replacement(rows, weights.as_ref())?;
@@ -107,12 +100,6 @@ impl Compression {
             return Err(format!("{out} is within the folder that is read, {model}: name one beside it").into());
         }
         Ok(())
-    }
-
-    fn weights(&self, vocab_size: usize) -> Result<Option<RowWeights>> {
-        let Some(Frequencies { path, everywhere, smoothing, exponent }) = &self.frequencies else { return Ok(None) };
-        let weights = frequencies::row_weights(path, vocab_size, *smoothing, everywhere)?;
-        Ok(Some(weights.with_exponent(*exponent)?))
     }
 
     /// Reads the table block by block: it is never whole in memory.

@@ -17,9 +17,9 @@ use safetensors::{Dtype, serialize_to_file, tensor::TensorView};
 use crate::{
     arguments::Method,
     budget::{Budget, Target},
-    compress::{Compression, Frequencies},
+    compress::Compression,
     restore::Restoration,
-    support::{Result, text::grouped},
+    support::{Result, frequencies::Frequencies, text::grouped},
 };
 
 const TABLE: &str = "embeddings.word_embeddings.weight";
@@ -34,15 +34,11 @@ pub(crate) fn run(out: &mut impl Write) -> Result<()> {
     writeln!(out, "A small checkpoint, named like BERT: GloVe vectors as its token table, and some other tensors.\n")?;
     for (method, ratio) in METHODS {
         let [small, whole] = ["small", "whole"].map(|name| folder.path().join(format!("{}-{name}", method.name())));
-        let frequencies = Frequencies {
-            path: shipped("glove50-top10k.freq.npy"),
-            everywhere: vec![],
-            smoothing: 1.0,
-            exponent: method.exponent(),
-        };
+        let frequencies =
+            Frequencies { path: Some(shipped("glove50-top10k.freq.npy")), smoothing: 1.0, ..Frequencies::default() };
         writeln!(out, "== {} at a ratio of {ratio}\n", method.name())?;
         let target = Target::FileSize(Budget::Ratio(ratio));
-        let (model, frequencies) = (model.clone(), Some(frequencies));
+        let model = model.clone();
         let job = Compression { model, out: small.clone(), tensor: None, method, target, level: None, frequencies };
         job.run(out)?;
         writeln!(out, "\n{}\n", fs::read_to_string(small.join("config.json"))?.trim_end())?;

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use factorized_embedding::TokenId;
 
 const USAGE: &str = "\
 guide [--full] [--plot FILE]
        guide INPUT --tensor NAME --frequencies FILE
-             [--smoothing NUMBER] [--exponent NUMBER] [--full] [--plot FILE]";
+             [--everywhere IDS] [--smoothing NUMBER] [--exponent NUMBER] [--full] [--plot FILE]";
 
 const EXAMPLES: &str = "\
 Examples (from the folder of the crate, `guide` is `cargo run --release --example guide --`):
@@ -40,6 +41,10 @@ pub(crate) struct Arguments {
     /// A .npy file with one number for each row: how often its token occurs
     #[arg(long, value_name = "FILE", requires = "input")]
     pub(crate) frequencies: Option<PathBuf>,
+
+    /// Tokens that stand in every input, such as [CLS] and [SEP], by their ids: they count as often as the most frequent one
+    #[arg(long, value_name = "IDS", value_delimiter = ',', requires = "frequencies")]
+    pub(crate) everywhere: Vec<TokenId>,
 
     /// Add this to every frequency, so that tokens that never occurred count a little too
     #[arg(long, value_name = "NUMBER", default_value_t = 1.0)]

@@ -29,8 +29,8 @@ impl Input {
     pub(crate) fn load(arguments: &Arguments) -> Result<Self> {
         let (path, tensor, counts_path) = arguments.table();
         let stored = load_table(&path, &tensor)?;
-        let smoothing = arguments.smoothing;
-        let weights = frequencies::row_weights(&counts_path, stored.vocab_size(), smoothing, &[])?;
+        let (vocab_size, smoothing, everywhere) = (stored.vocab_size(), arguments.smoothing, &arguments.everywhere);
+        let weights = frequencies::row_weights(&counts_path, vocab_size, smoothing, everywhere)?;
         let code_exponent = arguments.code_exponent();
         weights.clone().with_exponent(code_exponent)?;
         let file = path.file_name().map_or(Path::new(""), Path::new).display();
@@ -39,7 +39,7 @@ impl Input {
             dense: DenseEmbedding::new(stored.to_array().into_owned())?,
             smoothing,
             code_exponent,
-            counts: frequencies::read(&counts_path)?,
+            counts: frequencies::counts(&counts_path, vocab_size, everywhere)?,
             most_used: weights.most_used(),
             weights,
         })
