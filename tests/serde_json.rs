@@ -8,7 +8,7 @@ use factorized_embedding::{
     evaluate::Evaluator,
     io::word_vectors::{DuplicateWords, WordVectorFormat, WordVectorReader},
     quantize::{Budget, Level, Quantizer, RotationChoice, RowScale},
-    train::{Momentum, Optimizer, Schedule, Trainable},
+    train::{Momentum, Optimizer, PartRates, Schedule, Trainable},
 };
 use ndarray::{Array2, array};
 use serde::{Serialize, de::DeserializeOwned};
@@ -67,6 +67,8 @@ fn settings_come_back() {
     );
     let trainable = Trainable { v: false, ..Trainable::default() };
     assert_stored(&trainable, json!({"u": true, "diagonal": true, "v": false, "bias": true}));
+    let rates = PartRates { v: 0.1, ..PartRates::default() };
+    assert_stored(&rates, json!({"u": 1.0, "diagonal": 1.0, "v": 0.1, "bias": 1.0}));
 
     let schedule = Schedule::constant(0.1).expect("a rate").with_warm_up(4);
     assert_stored(&schedule, json!({"learning_rate": 0.1, "warm_up": 4, "decay": "none"}));

@@ -31,8 +31,8 @@ pub(super) fn select_dot(
 
 pub(super) fn assert_near(what: &str, actual: ArrayView2<'_, f32>, expected: &Array2<f32>) {
     let largest = expected.fold(0.0_f32, |max, number| max.max(number.abs()));
-    let error = (&actual - expected).fold(0.0_f32, |max, error| max.max(error.abs()));
-    assert!(error <= 1e-4 * largest, "{what}: off by {error} of {largest}");
+    let near = (&actual - expected).iter().all(|error| error.abs() <= 1e-4 * largest);
+    assert!(near, "{what}: {actual}, expected {expected}, within 1e-4 of {largest}");
 }
 
 /// Every number has moved against its gradient by the learning rate, as in a first step of Adam; where a gradient is all but

@@ -12,7 +12,7 @@ use ndarray::{Array2, ArrayRef2};
 use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 
 use super::{
-    step::{Dense, Factorized, Training},
+    step::{Trained, Training},
     support,
 };
 
@@ -25,8 +25,8 @@ pub(super) fn serve(arguments: &[String]) {
     let factors = Factors::new(read(folder, "u"), read(folder, "v")).expect("shapes that multiply");
     let (ids, grad_out): (Array2<TokenId>, Array2<f32>) = (read(folder, "ids"), read(folder, "grad_out"));
     let layer = FactorizedEmbedding::new(factors);
-    let mut dense = Dense::new(layer.to_dense().expect("finite numbers"));
-    let mut factorized = Factorized::new(layer);
+    let mut dense = Trained::new(layer.to_dense().expect("finite numbers"));
+    let mut factorized = Trained::new(layer);
     let mut batches = [(); 2].map(|()| ids.rows().into_iter().cycle());
     let pool = support::pool(threads.parse().expect("a number of threads"));
     for line in io::stdin().lock().lines() {

@@ -2,8 +2,8 @@
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use factorized_embedding::{
-    DenseEmbedding, Embedding, FactorizedEmbedding, Factors, Isa, Shape, TokenId,
-    train::{Backward, FactorOptimizer, Optimizer, TableOptimizer},
+    DenseEmbedding, Embedding, Factors, Isa, Shape, TokenId,
+    train::{Backward, Optimizer, TrainableEmbedding},
 };
 use ndarray::{Array2, ArrayView2, Axis};
 
@@ -29,45 +29,24 @@ pub(super) trait Training: Send {
     fn step(&mut self, ids: &[TokenId], grad_out: ArrayView2<'_, f32>);
 }
 
-pub(super) struct Factorized {
-    pub(super) layer: FactorizedEmbedding,
-    optimizer: FactorOptimizer,
+pub(super) struct Trained<L: TrainableEmbedding> {
+    pub(super) layer: L,
+    optimizer: L::Optimizer,
     out: Array2<f32>,
 }
 
-impl Factorized {
-    pub(super) fn new(layer: FactorizedEmbedding) -> Self {
-        let optimizer = FactorOptimizer::new(Optimizer::adam()).expect("a valid rule");
+impl<L: TrainableEmbedding> Trained<L> {
+    pub(super) fn new(layer: L) -> Self {
+        let optimizer = L::optimizer(Optimizer::adam()).expect("a valid rule");
         Self { out: Array2::zeros((BATCH, layer.dim())), layer, optimizer }
     }
 }
 
-impl Training for Factorized {
+impl<L: TrainableEmbedding> Training for Trained<L> {
     fn step(&mut self, ids: &[TokenId], grad_out: ArrayView2<'_, f32>) {
         self.layer.lookup_into(ids, self.out.view_mut()).expect("ids of the vocabulary");
         let gradients = Backward::new(&self.layer).lookup(ids, grad_out).expect("shapes that fit");
-        self.optimizer.step(&mut self.layer, &gradients, LEARNING_RATE).expect("finite gradients");
-    }
-}
-
-pub(super) struct Dense {
-    pub(super) layer: DenseEmbedding<'static>,
-    optimizer: TableOptimizer,
-    out: Array2<f32>,
-}
-
-impl Dense {
-    pub(super) fn new(layer: DenseEmbedding<'static>) -> Self {
-        let optimizer = TableOptimizer::new(Optimizer::adam()).expect("a valid rule");
-        Self { out: Array2::zeros((BATCH, layer.dim())), layer, optimizer }
-    }
-}
-
-impl Training for Dense {
-    fn step(&mut self, ids: &[TokenId], grad_out: ArrayView2<'_, f32>) {
-        self.layer.lookup_into(ids, self.out.view_mut()).expect("ids of the vocabulary");
-        let gradient = Backward::new(&self.layer).lookup(ids, grad_out).expect("shapes that fit");
-        self.optimizer.step(&mut self.layer, &gradient, LEARNING_RATE).expect("finite gradients");
+        self.layer.step(&mut self.optimizer, &gradients, LEARNING_RATE).expect("finite gradients");
     }
 }
 
@@ -115,11 +94,11 @@ pub(super) fn against_dense(criterion: &mut Criterion, tables: &Tables) {
     let grad_out = grad_out.view();
     let make_dense = || {
         check_dense(tables.dense(), &ids[..BATCH], grad_out);
-        Steps::new(Dense::new(tables.dense().clone()), &ids, grad_out)
+        Steps::new(Trained::new(tables.dense().clone()), &ids, grad_out)
     };
     let make_factorized = || {
         check_factorized(tables, &ids[..BATCH], grad_out);
-        Steps::new(Factorized::new(tables.factorized().clone()), &ids, grad_out)
+        Steps::new(Trained::new(tables.factorized().clone()), &ids, grad_out)
     };
     let (mut dense, mut factorized) = (None, None);
     let isa = best_isa();
@@ -148,7 +127,7 @@ pub(super) fn by_vocabulary(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(BATCH as u64));
         entry(&mut group, &format!("factorized/{}", best_isa()), 1, steps, || {
             check_factorized(&tables, &ids[..BATCH], grad_out);
-            Steps::new(Factorized::new(tables.factorized().clone()), ids, grad_out)
+            Steps::new(Trained::new(tables.factorized().clone()), ids, grad_out)
         });
     }
     if let ([Some(few), Some(more), Some(many)], false) = (&mut steps, is_test()) {
@@ -177,7 +156,7 @@ fn print(name: &str, ours: Seconds, others: &[(&str, Seconds)]) {
 }
 
 fn check_factorized(tables: &Tables, ids: &[TokenId], grad_out: ArrayView2<'_, f32>) {
-    let mut training = Factorized::new(tables.factorized().clone());
+    let mut training = Trained::new(tables.factorized().clone());
     training.step(ids, grad_out);
     let ((ids, of_u), of_v) = select_dot(tables, ids, grad_out);
     let [before, after] = [tables.factors(), training.layer.factors()];
@@ -187,7 +166,7 @@ fn check_factorized(tables: &Tables, ids: &[TokenId], grad_out: ArrayView2<'_, f
 }
 
 fn check_dense(table: &DenseEmbedding<'static>, ids: &[TokenId], grad_out: ArrayView2<'_, f32>) {
-    let mut training = Dense::new(table.clone());
+    let mut training = Trained::new(table.clone());
     training.step(ids, grad_out);
     let (ids, gradient) = sum_rows(ids, grad_out);
     let [before, after] = [table, &training.layer].map(|layer| layer.lookup(&ids).expect("ids of the vocabulary"));

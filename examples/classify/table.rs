@@ -4,7 +4,7 @@ use std::fmt;
 
 use factorized_embedding::{
     Bags, DenseEmbedding, Embedding, FactorizedEmbedding, Shape,
-    train::{Backward, FactorOptimizer, Gradients, Optimizer, OptimizerState, TableOptimizer},
+    train::{Backward, Gradients, Optimizer, OptimizerState, TrainableEmbedding},
 };
 use ndarray::{Array2, ArrayView2};
 use rand::Rng;
@@ -36,16 +36,15 @@ impl fmt::Display for Kind {
 impl Kind {
     /// A table of random numbers.
     pub(crate) fn table(self, vocab_size: usize, rng: &mut impl Rng) -> Result<Box<dyn Table>> {
-        let rule = Optimizer::adam();
         Ok(match self {
             Self::Dense => {
                 let entries = Normal::new(0.0, STD)?;
                 let table = Array2::from_shape_simple_fn((vocab_size, DIM), || entries.sample(rng));
-                Box::new(Dense { layer: DenseEmbedding::new(table)?, optimizer: TableOptimizer::new(rule)? })
+                Box::new(Trained::new(DenseEmbedding::new(table)?)?)
             }
             Self::Factorized(rank) => {
-                let layer = FactorizedEmbedding::random(Shape { vocab_size, rank, dim: DIM }, STD, rng)?;
-                Box::new(Factorized { layer, optimizer: FactorOptimizer::new(rule)? })
+                let shape = Shape { vocab_size, rank, dim: DIM };
+                Box::new(Trained::new(FactorizedEmbedding::random(shape, STD, rng)?)?)
             }
         })
     }
@@ -63,45 +62,29 @@ pub(crate) trait Table: fmt::Debug {
 }
 
 #[derive(Debug)]
-struct Dense {
-    layer: DenseEmbedding<'static>,
-    optimizer: TableOptimizer,
+struct Trained<L: TrainableEmbedding> {
+    layer: L,
+    optimizer: L::Optimizer,
 }
 
-impl Table for Dense {
+impl<L: TrainableEmbedding> Trained<L> {
+    fn new(layer: L) -> Result<Self> {
+        Ok(Self { layer, optimizer: L::optimizer(Optimizer::adam())? })
+    }
+}
+
+impl<L: TrainableEmbedding> Table for Trained<L> {
     fn layer(&self) -> &dyn Embedding {
         &self.layer
     }
 
     fn step(&mut self, bags: &Bags<'_>, grad_out: ArrayView2<'_, f32>, learning_rate: f64) -> Result<usize> {
         let gradients = Backward::new(&self.layer).bag(bags, grad_out)?;
-        self.optimizer.step(&mut self.layer, &gradients, learning_rate)?;
+        self.layer.step(&mut self.optimizer, &gradients, learning_rate)?;
         Ok(gradients.size_in_bytes())
     }
 
     fn state(&self) -> &OptimizerState {
-        self.optimizer.state()
-    }
-}
-
-#[derive(Debug)]
-struct Factorized {
-    layer: FactorizedEmbedding,
-    optimizer: FactorOptimizer,
-}
-
-impl Table for Factorized {
-    fn layer(&self) -> &dyn Embedding {
-        &self.layer
-    }
-
-    fn step(&mut self, bags: &Bags<'_>, grad_out: ArrayView2<'_, f32>, learning_rate: f64) -> Result<usize> {
-        let gradients = Backward::new(&self.layer).bag(bags, grad_out)?;
-        self.optimizer.step(&mut self.layer, &gradients, learning_rate)?;
-        Ok(gradients.size_in_bytes())
-    }
-
-    fn state(&self) -> &OptimizerState {
-        self.optimizer.state()
+        L::state(&self.optimizer)
     }
 }

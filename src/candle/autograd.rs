@@ -24,7 +24,8 @@ use crate::{
 /// [`take_gradients`](Self::take_gradients), scale or [clip](super::clip_global_norm) them, [`step`](Self::step). The other
 /// variables of the model have their gradients in candle's `GradStore`, as ever.
 ///
-/// A clone is the same layer: a model can hold one, and the loop that trains it another.
+/// A clone is the same layer: a model can hold one, and the loop that trains it another. What of the layer is trained, and whether
+/// gradients are scaled, each clone knows for itself, from the one that it was cloned from: say it before.
 ///
 /// `backward` fails for outputs of before a step, whose gradients would be those of other parameters, and where gradients of
 /// before a step have not been taken. Whatever it has added up before it failed is there; drop it with `take_gradients`.
@@ -219,7 +220,8 @@ impl<L: TrainableEmbedding + 'static> AutogradEmbedding<L> {
     }
 
     /// The layer and its [optimizer](LayerRef::optimizer) as they stand: to look ids up without candle, to be saved, to be
-    /// evaluated. Whoever changes them waits until what is returned is dropped: on the same thread, for ever.
+    /// evaluated. Whoever changes them waits until what is returned is dropped: on the same thread, for ever. So may other calls of
+    /// this thread while another thread waits: drop it before them.
     #[must_use]
     pub fn layer(&self) -> LayerRef<'_, L> {
         LayerRef(self.shared.state())

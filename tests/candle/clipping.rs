@@ -51,8 +51,10 @@ fn small_gradients_stay() -> Result<()> {
 #[test]
 fn what_cannot_be_clipped_is_refused_and_stays() -> Result<()> {
     let (_, variables, mut store, mut gradients) = gradients()?;
-    let before = gradients.clone();
+    let of_variable = |store: &GradStore| array(store.get(&variables[0]).expect("a gradient"));
+    let (before, of_variable_before) = (gradients.clone(), of_variable(&store));
     let refused = refusal(clip_global_norm(&mut store, &variables, &mut [&mut gradients], -1.0));
+    assert_eq!(of_variable(&store), of_variable_before);
     assert_eq!(refused, "max_norm is -1, expected a positive number");
     let infinite = (variables[0].as_tensor() * f64::INFINITY)?;
     store.insert(&variables[0], infinite);

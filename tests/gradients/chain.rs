@@ -40,6 +40,7 @@ fn is_that_of_the_dense_gradient() {
             let of_factors = operation.of_factors(&Backward::new(&layer), grad_out.view()).expect("shapes that fit");
             let actual = reference::gradients(&of_factors, layer.vocab_size());
             for (part, (actual, expected)) in NAMES.iter().zip(actual.iter().zip(&expected)) {
+                assert_eq!(actual.is_some(), expected.is_some(), "{part}");
                 let (Some(actual), Some(expected)) = (actual, expected) else { continue };
                 let relative = relative_error(actual, expected);
                 assert!(relative <= 1e-5, "{part}: off by {relative}");

@@ -190,8 +190,8 @@ fn is_what_logits_and_softmax_give() {
     let of_hidden = layer.soft_lookup(of_logits.view()).expect("shapes that fit");
     let near = |what: &str, a: &Array2<f32>, b: &Array2<f32>| {
         let largest = b.fold(0.0_f32, |max, number| max.max(number.abs()));
-        let error = (a - b).fold(0.0_f32, |max, error| max.max(error.abs()));
-        assert!(error <= 1e-5 * largest, "{what}: off by {error} of {largest}");
+        let near = (a - b).iter().all(|error| error.abs() <= 1e-5 * largest);
+        assert!(near, "{what}: {a}, expected {b}, within 1e-5 of {largest}");
     };
     near("hidden", &fused.hidden, &of_hidden);
     let [fused, apart] = [&fused.gradients, &apart].map(|all| reference::gradients(all, shape.vocab_size));

@@ -2,9 +2,9 @@
 
 use factorized_embedding::{
     DenseEmbedding, Embedding, Error, FactorizedEmbedding, Factors, Shape, TokenId,
-    train::{FactorGradients, FactorOptimizer, Optimizer, RowGradient, TableOptimizer},
+    train::{Backward, FactorGradients, FactorOptimizer, Optimizer, RowGradient, TableOptimizer},
 };
-use ndarray::{Array2, s};
+use ndarray::{Array2, Axis, s};
 
 use crate::{
     drawn::{factor_gradients, layer, row_gradient},
@@ -32,6 +32,12 @@ fn assert_same(actual: &dyn Embedding, expected: &dyn Embedding) {
     }
 }
 
+/// The gradients of a lookup, which read diag(D) · V by columns.
+fn gradients_of_lookup(layer: &FactorizedEmbedding) -> FactorGradients {
+    let ids = random::ids(20, SHAPE.vocab_size, 3);
+    Backward::new(layer).lookup(&ids, random::normal((20, SHAPE.dim), 4).view()).expect("ids of the vocabulary")
+}
+
 fn without(parts: &[&str], mut gradients: FactorGradients) -> FactorGradients {
     for part in parts {
         match *part {
@@ -49,7 +55,7 @@ fn a_trained_layer_reads_its_new_factors() {
     let hot: Vec<TokenId> = vec![3, 30, 17];
     for frozen in [&[][..], &["u"], &["diagonal", "v", "bias"], &["u", "v", "bias"], &["u", "diagonal", "v"]] {
         let mut layer = layer(SHAPE, 3).with_hot_rows(&hot, usize::MAX).expect("ids of the vocabulary");
-        let before = everything(&layer);
+        let (before, _) = (everything(&layer), gradients_of_lookup(&layer));
         let mut optimizer = FactorOptimizer::new(Optimizer::adam()).expect("a valid rule");
         let gradients = without(frozen, factor_gradients(SHAPE, Some(vec![3, 5, 17]), 4));
         optimizer.step(&mut layer, &gradients, 0.1).expect("shapes that fit");
@@ -60,6 +66,7 @@ fn a_trained_layer_reads_its_new_factors() {
         let fresh = FactorizedEmbedding::new(layer.factors().clone());
         let projected = |layer: &FactorizedEmbedding| layer.project(rank_rows.view()).expect("rows of the rank");
         assert_same_bits("projected", projected(&layer).view(), projected(&fresh).view());
+        assert_eq!(gradients_of_lookup(&layer), gradients_of_lookup(&fresh));
     }
 }
 
@@ -129,6 +136,53 @@ fn nothing_trained_is_nothing_changed() {
     assert_eq!(optimizer.state().steps().count(), 0);
     let error = optimizer.step(&mut layer, &FactorGradients::default(), -1.0).expect_err("no learning rate");
     assert!(matches!(error, Error::InvalidSetting { .. }), "{error}");
+}
+
+/// Other directions, fewer and more of them: nothing is left of what was derived from the old ones.
+#[test]
+#[cfg(feature = "decompose")]
+fn a_layer_of_another_rank_reads_its_new_factors() {
+    type Change = fn(&mut FactorOptimizer, &mut FactorizedEmbedding) -> factorized_embedding::Result<()>;
+    let changes: [Change; 3] = [
+        |optimizer, layer| optimizer.orthonormalize(layer).map(drop),
+        |optimizer, layer| optimizer.shrink_rank(layer, 3).map(drop),
+        |optimizer, layer| optimizer.grow_rank(layer, 7, &mut random::rng(1)),
+    ];
+    for change in changes {
+        let mut layer = layer(SHAPE, 3);
+        let before = gradients_of_lookup(&layer);
+        let mut optimizer = FactorOptimizer::new(Optimizer::sgd()).expect("a valid rule");
+        change(&mut optimizer, &mut layer).expect("a rank of the dim");
+        let fresh = FactorizedEmbedding::new(layer.factors().clone());
+        assert_same(&layer, &fresh);
+        assert_eq!(gradients_of_lookup(&layer), gradients_of_lookup(&fresh));
+        assert_ne!(gradients_of_lookup(&layer), before);
+    }
+}
+
+#[test]
+fn a_table_with_more_rows_is_trained_on() {
+    let (shape, grown) = ((20, 6), (22, 6));
+    let table = random::normal(grown, 8);
+    let mut optimizer = TableOptimizer::new(Optimizer::adam()).expect("a valid rule");
+    let mut layer = DenseEmbedding::new(table.slice(s![..20, ..]).to_owned()).expect("a finite table");
+    optimizer.step(&mut layer, &row_gradient(Some(vec![3, 7]), shape, 9), 0.1).expect("shapes that fit");
+    let before = optimizer.state().clone();
+    let mut layer = DenseEmbedding::new(table).expect("a finite table");
+    let gradient = row_gradient(Some(vec![3, 21]), grown, 10);
+    assert!(optimizer.step(&mut layer, &gradient, 0.1).is_err(), "of 20 rows");
+    optimizer.grow_vocabulary(22).expect("more rows");
+    for ((name, old), (_, new)) in before.tensors().zip(optimizer.state().tensors()) {
+        assert_eq!(new.shape(), [22, 6], "{name}");
+        assert_eq!(new.slice_axis(Axis(0), (..20).into()), old, "{name}");
+        assert!(new.slice_axis(Axis(0), (20..).into()).iter().all(|&number| number == 0.0), "{name}");
+    }
+    optimizer.step(&mut layer, &gradient, 0.1).expect("rows that are there");
+    let state = optimizer.state().clone();
+    for rows in [21, usize::MAX] {
+        assert!(optimizer.grow_vocabulary(rows).is_err(), "{rows} rows");
+        assert_eq!(optimizer.state(), &state);
+    }
 }
 
 #[test]

@@ -37,7 +37,7 @@ impl Trained {
         let all: Vec<u32> = (0..self.parameters.nrows() as u32).collect();
         for (i, &id) in ids.unwrap_or(&all).iter().enumerate() {
             let row: Vec<f64> = gradient.row(i).iter().map(|&g| f64::from(g)).collect();
-            self.row_sums[id as usize] += row.iter().map(|g| g * g).sum::<f64>() / row.len() as f64;
+            self.row_sums[id as usize] += row.iter().map(|g| g * g).sum::<f64>() / row.len().max(1) as f64;
             for (j, g) in row.into_iter().enumerate() {
                 self.step_number([id as usize, j], g, rate, ids.is_some());
             }

@@ -48,8 +48,11 @@ fn assert_trained<D: Dimension>(
         let by_row = matches!(trained.rule, Optimizer::RowwiseAdagrad { .. });
         let shape = if by_row { &parameters.shape()[..parameters.ndim().min(1)] } else { parameters.shape() };
         assert_eq!(tensor.shape(), shape, "{what}: {name}");
-        let furthest = tensor.iter().zip(numbers).map(|(&a, b)| (f64::from(a) - b).abs()).fold(0.0, f64::max);
-        assert!(furthest <= of_state, "{what}: {name} is off by {furthest:e}, more than {of_state:e}");
+        assert_eq!(tensor.len(), numbers.len(), "{what}: {name}");
+        for (&actual, &expected) in tensor.iter().zip(numbers) {
+            let difference = (f64::from(actual) - expected).abs();
+            assert!(difference <= of_state, "{what}: {name} is off by {difference:e}, more than {of_state:e}");
+        }
     }
     let steps = state.steps().find(|(name, _)| *name == part).expect("the part has made steps").1;
     assert_eq!(steps, trained.steps as u64);

@@ -130,6 +130,8 @@ fn states_that_cannot_be_are_refused() {
     assert!(state(|_, tensors| tensors[0].1[1] = -1.0).is_ok(), "means are of either sign");
     let not_finite = "optimizer state holds NaN at [1]: only finite numbers can be used";
     refused(state(|_, tensors| tensors[0].1[1] = f32::NAN), not_finite);
+    let shapes = format!(r#"{no_state} the tensors of "array" have shapes [2] and []"#);
+    refused(state(|_, tensors| tensors[1].1 = ArrayD::ones(vec![])), &shapes);
     let rule = Optimizer::Adam { betas: [1.0, 0.9], epsilon: 1e-8 };
     let invalid = "beta1 is 1, expected a number from 0 to below 1";
     refused(OptimizerState::from_tensors(rule, [], []), invalid);
@@ -144,6 +146,15 @@ fn states_of_other_arrays_are_refused() {
     let message = r#"this is not the state of such an optimizer: it is of "bias", expected ["table"]"#;
     assert_eq!(TableOptimizer::from_state(state.clone()).expect_err("it is of factors").to_string(), message);
     assert!(ArrayOptimizer::from_state(state.clone()).is_err());
+
+    // Of a name that factors have, but of no matrix.
+    for (rule, shape, expected) in [(Optimizer::adagrad(), vec![], 2), (Optimizer::rowwise_adagrad(), vec![3, 1], 1)] {
+        let sum = [("u.sum".to_owned(), ArrayD::ones(shape.clone()))];
+        let state = OptimizerState::from_tensors(rule, [("u".to_owned(), 1)], sum).expect("a state of some array");
+        let error = FactorOptimizer::from_state(state).expect_err("it is of no matrix").to_string();
+        let reason = format!(r#""u.sum" has shape {shape:?}, expected {expected} dimension(s)"#);
+        assert_eq!(error, format!("this is not the state of such an optimizer: {reason}"));
+    }
 
     // Of factors, but of others.
     let mut resumed = FactorOptimizer::from_state(state).expect("a state of factors");

@@ -22,7 +22,8 @@ impl<L: TrainableEmbedding> Backward<'_, L> {
     ///
     /// # Errors
     /// [`IdOutOfRange`](crate::Error::IdOutOfRange), [`ShapeMismatch`](crate::Error::ShapeMismatch),
-    /// [`NonFinite`](crate::Error::NonFinite), [`Overflow`](crate::Error::Overflow).
+    /// [`NonFinite`](crate::Error::NonFinite), [`Overflow`](crate::Error::Overflow) for sums over repeated ids. Products with the
+    /// factors are not looked at: where they leave the range of `f32`, optimizers refuse them.
     pub fn lookup(&self, ids: &[TokenId], grad_out: ArrayView2<'_, f32>) -> Result<L::Gradients> {
         L::of_rows(self, TableGradient::of_lookup(self.layer, self.layer.isa(), ids, grad_out)?)
     }

@@ -1,6 +1,6 @@
 //! Gradients of the rows of the table E itself, whatever it is made of.
 
-use std::ops::Range;
+use std::{mem, ops::Range};
 
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, CowArray, Ix2, aview1, s};
 
@@ -93,11 +93,11 @@ impl<'a> TableGradient<'a> {
     }
 
     /// The gradient of a table that is its own parameter.
-    pub(super) fn into_row_gradient(self, scale_grad_by_freq: bool) -> Result<RowGradient> {
-        let rows = match &self.rows {
-            Rows::Made(rows) => rows.clone(),
+    pub(super) fn into_row_gradient(mut self, scale_grad_by_freq: bool) -> Result<RowGradient> {
+        let rows = match &mut self.rows {
+            Rows::Made(rows) => mem::take(rows),
             Rows::Sums(sums) => {
-                let mut rows = Array2::zeros((self.ids().len(), sums.grad_out.ncols()));
+                let mut rows = Array2::zeros((self.used.ids.len(), sums.grad_out.ncols()));
                 self.rows_into(0..rows.nrows(), &mut rows.view_mut())?;
                 rows
             }

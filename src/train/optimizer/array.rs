@@ -16,6 +16,7 @@ static ARRAY: Part = Part {
     gradient: "gradient of array",
     state: "optimizer state of array",
     updated: "updated array",
+    num_dimensions: None,
     decays: true,
 };
 
@@ -52,7 +53,7 @@ impl ArrayOptimizer {
     /// # Errors
     /// [`InvalidOptimizerState`](crate::Error::InvalidOptimizerState) for what is remembered of other arrays.
     pub fn from_state(state: OptimizerState) -> Result<Self> {
-        Ok(Self { state: state.of_parts(&[ARRAY.name])? })
+        Ok(Self { state: state.of_parts(&[&ARRAY])? })
     }
 
     /// What it remembers, to be saved.

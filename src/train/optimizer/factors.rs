@@ -14,6 +14,7 @@ pub(super) static U: Part = Part {
     gradient: "gradient of u [k, rank]",
     state: "optimizer state of u",
     updated: "updated u",
+    num_dimensions: Some(2),
     decays: true,
 };
 pub(super) static DIAGONAL: Part = Part {
@@ -22,6 +23,7 @@ pub(super) static DIAGONAL: Part = Part {
     gradient: "gradient of diagonal [rank]",
     state: "optimizer state of diagonal",
     updated: "updated diagonal",
+    num_dimensions: Some(1),
     decays: false,
 };
 pub(super) static V: Part = Part {
@@ -30,6 +32,7 @@ pub(super) static V: Part = Part {
     gradient: "gradient of v [rank, dim]",
     state: "optimizer state of v",
     updated: "updated v",
+    num_dimensions: Some(2),
     decays: true,
 };
 static BIAS: Part = Part {
@@ -38,6 +41,7 @@ static BIAS: Part = Part {
     gradient: "gradient of bias [dim]",
     state: "optimizer state of bias",
     updated: "updated bias",
+    num_dimensions: Some(1),
     decays: false,
 };
 
@@ -89,9 +93,10 @@ impl FactorOptimizer {
     /// An optimizer that goes on from what another of its kind remembers.
     ///
     /// # Errors
-    /// [`InvalidOptimizerState`](Error::InvalidOptimizerState) for what is remembered of other arrays.
+    /// [`InvalidOptimizerState`](Error::InvalidOptimizerState) for what is remembered of other arrays, or of
+    /// arrays of other numbers of dimensions.
     pub fn from_state(state: OptimizerState) -> Result<Self> {
-        let state = state.of_parts(&[U.name, DIAGONAL.name, V.name, BIAS.name])?;
+        let state = state.of_parts(&[&U, &DIAGONAL, &V, &BIAS])?;
         Ok(Self { state, rates: PartRates::default() })
     }
 
@@ -125,7 +130,8 @@ impl FactorOptimizer {
     /// [more rows](FactorizedEmbedding::append_rows). What is remembered of the new rows is that of rows that no step has touched.
     ///
     /// # Errors
-    /// [`ShapeMismatch`](crate::Error::ShapeMismatch) for fewer rows than are remembered; nothing is changed then.
+    /// [`ShapeMismatch`](crate::Error::ShapeMismatch) for fewer rows than are remembered,
+    /// [`TableTooLarge`](crate::Error::TableTooLarge). Nothing is changed then.
     pub fn grow_vocabulary(&mut self, vocab_size: usize) -> Result<()> {
         self.state.grow_rows(&U, vocab_size)
     }

@@ -55,6 +55,9 @@ impl FactorOptimizer {
         }
         Shape { rank, ..old }.check()?;
         let added = rank - old.rank;
+        if added == 0 {
+            return Ok(());
+        }
         let mut u = Array2::zeros((old.vocab_size, rank));
         u.slice_mut(s![.., ..old.rank]).assign(&factors.u());
         let new_rows = new_directions(factors, added, rng);

@@ -22,6 +22,8 @@ pub(super) struct Part {
     pub(super) gradient: &'static str,
     pub(super) state: &'static str,
     pub(super) updated: &'static str,
+    /// Of its shape; `None` if it may have any number of them.
+    pub(super) num_dimensions: Option<usize>,
     /// Whether weight decay is for it.
     pub(super) decays: bool,
 }

@@ -6,8 +6,7 @@ use crate::Result;
 /// What the learning rate is multiplied with for each part of a factorized layer: 1 unless it is said otherwise.
 ///
 /// Rules such as Adam change every number of a part by about the learning rate. A row of U belongs to one token; V and D
-/// belong to all tokens, and a change of theirs moves all vectors at once. So V learns best at a smaller rate than U: the factors
-/// then follow a dense table much more closely. Different rates for two factors are known from LoRA+ (Hayou, Ghosh & Yu 2024).
+/// belong to all tokens, and a change of theirs moves all vectors at once. So V is best given a smaller rate than U. Different rates for two factors are known from LoRA+ (Hayou, Ghosh & Yu 2024).
 ///
 /// # Examples
 ///
@@ -22,6 +21,8 @@ use crate::Result;
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct PartRates {
     /// For U.
     pub u: f64,

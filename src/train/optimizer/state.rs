@@ -68,12 +68,9 @@ impl Slot {
         if self.by_row { &parameters[..parameters.len().min(1)] } else { parameters }
     }
 
-    /// What a first step begins with. Zeros are pages that the system hands out when they are written to: huge ones, since
-    /// faults for single rows took longer than the arithmetic of the first steps.
+    /// What a first step begins with.
     pub(super) fn begin(self, parameters: &[usize]) -> ArrayD<f32> {
-        let numbers = ArrayD::from_elem(IxDyn(self.shape(parameters)), self.initial);
-        memory::prefer_huge_pages(numbers.as_slice().unwrap_or_default());
-        numbers
+        in_huge_pages(ArrayD::from_elem(IxDyn(self.shape(parameters)), self.initial))
     }
 
     fn check(self, name: &str, numbers: &ArrayD<f32>) -> Result<()> {
@@ -83,6 +80,13 @@ impl Slot {
             Some(number) => Err(invalid(format!("{name:?} holds {number}, which is no sum or mean of squares"))),
         }
     }
+}
+
+/// Steps read and write rows here and there. Zeros that no step has written to are no memory yet: faults for pages of single
+/// rows took longer than the arithmetic of the first steps.
+fn in_huge_pages(row_major: ArrayD<f32>) -> ArrayD<f32> {
+    memory::prefer_huge_pages(row_major.as_slice().unwrap_or_default());
+    row_major
 }
 
 fn invalid(reason: String) -> Error {
@@ -115,7 +119,7 @@ impl OptimizerState {
     ///
     /// # Errors
     /// [`InvalidSetting`](Error::InvalidSetting) of the rule, [`InvalidOptimizerState`](Error::InvalidOptimizerState) for
-    /// arrays of no steps, tensors that are missing, too many, or of negative squares, [`NonFinite`](Error::NonFinite).
+    /// arrays of no steps, tensors that are missing, too many, of different shapes, or of negative squares, [`NonFinite`](Error::NonFinite).
     pub fn from_tensors(
         rule: Optimizer,
         steps: impl IntoIterator<Item = (String, u64)>,
@@ -137,9 +141,14 @@ impl OptimizerState {
                 let name = format!("{part}.{}", slot.name);
                 let numbers = named.remove(&name).ok_or_else(|| invalid(format!("there is no tensor {name:?}")))?;
                 slot.check(&name, &numbers)?;
-                Ok(if numbers.is_standard_layout() { numbers } else { numbers.as_standard_layout().into_owned() })
+                let row_major = numbers.is_standard_layout();
+                Ok(in_huge_pages(if row_major { numbers } else { numbers.as_standard_layout().into_owned() }))
             };
-            let slots = rule.slots().into_iter().map(take).collect::<Result<_>>()?;
+            let slots = rule.slots().into_iter().map(take).collect::<Result<Vec<_>>>()?;
+            if let Some(shapes) = slots.windows(2).find(|pair| pair[0].shape() != pair[1].shape()) {
+                let [one, other] = [shapes[0].shape(), shapes[1].shape()];
+                return Err(invalid(format!("the tensors of {part:?} have shapes {one:?} and {other:?}")));
+            }
             if parts.contains_key(&part) {
                 return Err(invalid(format!("the steps of {part:?} are there twice")));
             }
@@ -155,11 +164,24 @@ impl OptimizerState {
     ///
     /// # Errors
     /// [`InvalidOptimizerState`](Error::InvalidOptimizerState).
-    pub(super) fn of_parts(self, names: &[&str]) -> Result<Self> {
-        match self.parts.keys().find(|part| !names.contains(&part.as_str())) {
-            None => Ok(self),
-            Some(part) => Err(invalid(format!("it is of {part:?}, expected {names:?}"))),
+    pub(super) fn of_parts(self, parts: &[&Part]) -> Result<Self> {
+        for (name, state) in &self.parts {
+            let Some(part) = parts.iter().find(|part| part.name == name) else {
+                let names: Vec<&str> = parts.iter().map(|part| part.name).collect();
+                return Err(invalid(format!("it is of {name:?}, expected {names:?}")));
+            };
+            let Some(num_dimensions) = part.num_dimensions else { continue };
+            for (slot, numbers) in self.rule.slots().into_iter().zip(&state.slots) {
+                let expected = if slot.by_row { 1 } else { num_dimensions };
+                if numbers.ndim() != expected {
+                    let (kind, shape) = (slot.name, numbers.shape());
+                    return Err(invalid(format!(
+                        "\"{name}.{kind}\" has shape {shape:?}, expected {expected} dimension(s)"
+                    )));
+                }
+            }
         }
+        Ok(self)
     }
 
     /// The rule and its settings.

@@ -14,6 +14,7 @@ static TABLE: Part = Part {
     gradient: "gradient of table [k, dim]",
     state: "optimizer state of table",
     updated: "updated table",
+    num_dimensions: Some(2),
     decays: true,
 };
 
@@ -53,9 +54,10 @@ impl TableOptimizer {
     /// An optimizer that goes on from what another of its kind remembers.
     ///
     /// # Errors
-    /// [`InvalidOptimizerState`](crate::Error::InvalidOptimizerState) for what is remembered of other arrays.
+    /// [`InvalidOptimizerState`](crate::Error::InvalidOptimizerState) for what is remembered of other arrays, or of
+    /// arrays of other numbers of dimensions.
     pub fn from_state(state: OptimizerState) -> Result<Self> {
-        Ok(Self { state: state.of_parts(&[TABLE.name])? })
+        Ok(Self { state: state.of_parts(&[&TABLE])? })
     }
 
     /// What it remembers, to be saved.
@@ -68,7 +70,8 @@ impl TableOptimizer {
     /// more rows. What is remembered of the new rows is that of rows that no step has touched.
     ///
     /// # Errors
-    /// [`ShapeMismatch`](crate::Error::ShapeMismatch) for fewer rows than are remembered; nothing is changed then.
+    /// [`ShapeMismatch`](crate::Error::ShapeMismatch) for fewer rows than are remembered,
+    /// [`TableTooLarge`](crate::Error::TableTooLarge). Nothing is changed then.
     pub fn grow_vocabulary(&mut self, vocab_size: usize) -> Result<()> {
         self.state.grow_rows(&TABLE, vocab_size)
     }

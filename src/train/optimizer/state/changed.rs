@@ -7,7 +7,7 @@ use super::OptimizerState;
 #[cfg(feature = "decompose")]
 use crate::train::Optimizer;
 use crate::train::optimizer::part::Part;
-use crate::{Error, Result};
+use crate::{Error, Result, embedding::check};
 
 impl OptimizerState {
     /// Keeps what is remembered of the part of an array that it has in common with one of another shape; the rest of that is
@@ -26,7 +26,7 @@ impl OptimizerState {
     /// Keeps what is remembered of the rows of a matrix, and begins with more.
     ///
     /// # Errors
-    /// [`ShapeMismatch`](Error::ShapeMismatch) for fewer rows.
+    /// [`ShapeMismatch`](Error::ShapeMismatch) for fewer rows, [`TableTooLarge`](Error::TableTooLarge).
     pub(in crate::train::optimizer) fn grow_rows(&mut self, part: &Part, rows: usize) -> Result<()> {
         let Some(state) = self.parts.get(part.name) else { return Ok(()) };
         let widest = state.slots.iter().map(|slot| slot.shape().to_vec()).max_by_key(Vec::len);
@@ -36,6 +36,7 @@ impl OptimizerState {
         if rows < actual[0] {
             return Err(Error::ShapeMismatch { what: part.state, expected: shape, actual });
         }
+        check::addressable(rows, shape.iter().skip(1).product())?;
         self.resize(part, &shape);
         Ok(())
     }
