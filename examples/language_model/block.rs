@@ -1,39 +1,11 @@
 //! A block of a transformer, normalised before each part (GPT-2), of candle's modules.
 
-use std::cell::RefCell;
-
-use candle_core::{D, Device, Module, Result, Tensor};
+use candle_core::{D, Module, Result, Tensor};
 use candle_nn::{LayerNorm, Linear, VarBuilder, layer_norm_no_bias, linear_no_bias};
-use rand::{Rng, rngs::ChaCha8Rng};
 
 use crate::plan::{DIM, NUM_HEADS};
 
 const EPSILON: f64 = 1e-5;
-
-/// Dropout (Srivastava et al. 2014) by a generator of its own.
-#[derive(Debug)]
-pub(crate) struct Dropout {
-    rate: f32,
-    rng: RefCell<ChaCha8Rng>,
-}
-
-impl Dropout {
-    pub(crate) fn new(rate: f32, rng: ChaCha8Rng) -> Self {
-        Self { rate, rng: RefCell::new(rng) }
-    }
-
-    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        if self.rate == 0.0 {
-            return Ok(x.clone());
-        }
-        let mut random = vec![0; x.elem_count()];
-        self.rng.borrow_mut().fill_bytes(&mut random);
-        let threshold = (self.rate * 256.0).round() as u8;
-        let kept = 256.0 / (256.0 - f32::from(threshold));
-        let mask = random.into_iter().map(|byte| if byte < threshold { 0.0 } else { kept });
-        x * Tensor::from_iter(mask, &Device::Cpu)?.reshape(x.shape())?
-    }
-}
 
 /// A normalisation without bias: with one, candle takes an operation that has no gradient.
 pub(crate) fn norm(builder: VarBuilder<'_>) -> Result<LayerNorm> {
@@ -63,11 +35,10 @@ impl Block {
     }
 
     /// x \[b, t, dim\] → \[b, t, dim\], with `mask` \[t, t\] added to all scores.
-    pub(crate) fn forward(&self, x: &Tensor, mask: &Tensor, dropout: Option<&Dropout>) -> Result<Tensor> {
-        let dropped = |x: Tensor| dropout.map_or(Ok(x.clone()), |dropout| dropout.forward(&x));
-        let x = (x + dropped(self.attend(&x.apply(&self.attention_norm)?, mask)?)?)?;
+    pub(crate) fn forward(&self, x: &Tensor, mask: &Tensor) -> Result<Tensor> {
+        let x = (x + self.attend(&x.apply(&self.attention_norm)?, mask)?)?;
         let fed = x.apply(&self.feed_forward_norm)?.apply(&self.feed_forward_in)?.relu()?;
-        &x + dropped(self.feed_forward_out.forward(&fed)?)?
+        &x + self.feed_forward_out.forward(&fed)?
     }
 
     /// Causal multi-head self-attention (Vaswani et al. 2017).

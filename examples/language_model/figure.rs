@@ -10,8 +10,7 @@ use crate::{
         BLUE, Drawn, FONT, Figure, GREEN, GREY, TITLE_SIZE, VERMILION,
         series::{Chart, Look, Marker, draw_axes_of, draw_legend, draw_series},
     },
-    tables::Kind,
-    training::Course,
+    training::Model,
 };
 
 /// Points of a curve, each the mean of as many steps.
@@ -20,14 +19,14 @@ const POINTS: usize = 60;
 /// The training losses of a seed, validation losses after its epochs, and the validation loss of a trigram.
 #[derive(Debug)]
 pub(crate) struct LossCurves<'a> {
-    pub(crate) courses: &'a [Course],
+    pub(crate) models: &'a [Model],
     pub(crate) trigram: f64,
 }
 
 impl LossCurves<'_> {
     /// From the least loss of all curves to the largest, with some room.
     fn losses(&self) -> Range<f64> {
-        let curves = self.courses.iter().flat_map(|course| {
+        let curves = self.models.iter().flat_map(|Model { course, .. }| {
             let training = smoothed(&course.losses).into_iter().map(|(_, loss)| loss);
             training.chain(course.perplexities.iter().map(|perplexity| perplexity.ln()))
         });
@@ -53,7 +52,7 @@ impl Figure for LossCurves<'_> {
     const SIZE: (u32, u32) = (1400, 900);
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Drawn<DB> {
-        let steps = self.courses.iter().map(|course| course.losses.len()).max().unwrap_or(1) as f64;
+        let steps = self.models.iter().map(|model| model.course.losses.len()).max().unwrap_or(1) as f64;
         let area = area
             .margin(15, 0, 0, 0)
             .titled("A language model with its table dense or in factors", (FONT, TITLE_SIZE))?;
@@ -67,7 +66,7 @@ impl Figure for LossCurves<'_> {
         let y = format!("cross-entropy of a token, context {CONTEXT}");
         draw_axes_of(&mut chart, "steps", &step, &y)?;
         let looks = [GREY, VERMILION, BLUE, GREEN];
-        for ((kind, course), color) in Kind::ALL.iter().zip(self.courses).zip(looks) {
+        for (Model { kind, course, .. }, color) in self.models.iter().zip(looks) {
             let line = Look { color, dashed: false, marker: Marker::None };
             draw_series(&mut chart, &smoothed(&course.losses), line, &format!("{kind}: training"))?;
             let epoch = course.losses.len() as f64 / course.perplexities.len() as f64;

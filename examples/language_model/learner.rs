@@ -13,17 +13,16 @@ use rand_distr::{Distribution, Normal};
 
 use crate::{
     batches::{self, Batch, IGNORED},
-    block::Dropout,
     model::Transformer,
-    plan::{MAX_NORM, NUM_BLOCKS, Plan, STD, WEIGHT_DECAY},
+    plan::{MAX_NORM, NUM_BLOCKS, STD, TABLE_RATE, TRANSFORMER_RATE, WEIGHT_DECAY},
     random::{Purpose, rng},
     support::Result,
 };
 
 /// Whatever its table is.
 pub(crate) trait Learn: fmt::Debug + Send {
-    /// Learns from a batch; returns the mean cross-entropy before.
-    fn step(&mut self, batch: &Batch, learning_rate: f64) -> Result<f64>;
+    /// Learns from a batch, at the learning rates times a factor; returns the mean cross-entropy before.
+    fn step(&mut self, batch: &Batch, factor: f64) -> Result<f64>;
 
     /// The perplexity of a stream that is not learnt from.
     fn perplexity(&self, tokens: &[u32]) -> Result<f64>;
@@ -48,7 +47,6 @@ pub(crate) struct Learner<L: TrainableEmbedding> {
     transformer: Transformer,
     variables: Variables,
     optimizer: AdamW,
-    dropout: Dropout,
     /// Bytes of the largest gradients of the table.
     gradient_bytes: usize,
 }
@@ -61,7 +59,7 @@ struct Variables {
 }
 
 impl<L: TrainableEmbedding + 'static> Learner<L> {
-    pub(crate) fn new(layer: L, optimizer: L::Optimizer, plan: &Plan, seed: u64) -> Result<Self> {
+    pub(crate) fn new(layer: L, optimizer: L::Optimizer, seed: u64) -> Result<Self> {
         let embedding = AutogradEmbedding::new(layer, optimizer)?;
         let map = VarMap::new();
         let transformer = Transformer::new(&VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu))?;
@@ -69,8 +67,7 @@ impl<L: TrainableEmbedding + 'static> Learner<L> {
         variables.draw(seed)?;
         let parameters = ParamsAdamW { weight_decay: WEIGHT_DECAY, ..ParamsAdamW::default() };
         let optimizer = AdamW::new(variables.all.clone(), parameters)?;
-        let dropout = Dropout::new(plan.dropout, rng(seed, Purpose::Dropout));
-        Ok(Self { embedding, transformer, variables, optimizer, dropout, gradient_bytes: 0 })
+        Ok(Self { embedding, transformer, variables, optimizer, gradient_bytes: 0 })
     }
 
     /// The same variables as another model has.
@@ -81,22 +78,22 @@ impl<L: TrainableEmbedding + 'static> Learner<L> {
         Ok(self)
     }
 
-    fn hidden(&self, inputs: &Tensor, dropout: Option<&Dropout>) -> Result<Tensor> {
-        Ok(self.transformer.forward(&self.embedding.forward(inputs)?, dropout)?)
+    fn hidden(&self, inputs: &Tensor) -> Result<Tensor> {
+        Ok(self.transformer.forward(&self.embedding.forward(inputs)?)?)
     }
 }
 
 impl<L: TrainableEmbedding + 'static> Learn for Learner<L> {
-    fn step(&mut self, batch: &Batch, learning_rate: f64) -> Result<f64> {
-        let hidden = self.hidden(&batch.inputs, Some(&self.dropout))?;
+    fn step(&mut self, batch: &Batch, factor: f64) -> Result<f64> {
+        let hidden = self.hidden(&batch.inputs)?;
         let loss = self.embedding.cross_entropy(&hidden, &batch.targets, None)?;
         let mut store = loss.backward()?;
         let mut gradients = self.embedding.take_gradients().ok_or("the loss does not depend on the table")?;
         self.gradient_bytes = self.gradient_bytes.max(gradients.size_in_bytes());
         clip_global_norm(&mut store, &self.variables.all, &mut [&mut gradients], MAX_NORM)?;
-        self.optimizer.set_learning_rate(learning_rate);
+        self.optimizer.set_learning_rate(factor * TRANSFORMER_RATE);
         self.optimizer.step(&store)?;
-        self.embedding.step(&gradients, learning_rate)?;
+        self.embedding.step(&gradients, factor * TABLE_RATE)?;
         Ok(f64::from(loss.to_scalar::<f32>()?))
     }
 
@@ -104,7 +101,7 @@ impl<L: TrainableEmbedding + 'static> Learn for Learner<L> {
         let (mut sum, mut count) = (0.0, 0);
         for batch in batches::in_order(tokens) {
             let batch = batch?;
-            let hidden = self.hidden(&batch.inputs, None)?;
+            let hidden = self.hidden(&batch.inputs)?;
             let loss = self.embedding.cross_entropy_loss(&hidden, &batch.targets, Some(IGNORED))?;
             sum += loss * batch.num_targets as f64;
             count += batch.num_targets;

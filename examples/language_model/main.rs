@@ -37,6 +37,7 @@ use report::Outcome;
 use support::{Result, exit_code, outputs, plot, progress};
 use tables::Kind;
 use text::Text;
+use training::{Course, Model};
 use trigram::Trigram;
 
 fn main() -> ExitCode {
@@ -51,20 +52,22 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let trigram = Trigram::new(&text.training);
     let trigram = trigram.perplexity(&text.validation, batches::num_predicted(&text.validation));
     report::write_introduction(&text, &plan, trigram, out)?;
-    let bar = progress::rounds(plan.seeds.len() * (plan.steps(&text) + recovery::steps(&plan, &text)));
-    let mut outcomes = Vec::new();
+    let mut models = Vec::new();
     for &seed in &plan.seeds {
-        bar.set_message(format!("seed {seed}"));
-        let mut learners = Kind::ALL.iter().map(|kind| kind.learner(&plan, seed)).collect::<Result<Vec<_>>>()?;
-        let courses = training::train(&mut learners, &text, &plan, seed, &bar)?;
-        let recovery = recovery::recover(&*learners[0], &text, &plan, seed, &bar)?;
-        bar.suspend(|| report::write_seed(seed, &courses, &mut io::stderr()))?;
-        outcomes.push(Outcome { learners, courses, recovery });
+        for kind in Kind::ALL {
+            models.push(Model { kind, seed, learner: kind.learner(seed)?, course: Course::default() });
+        }
+    }
+    let bar = progress::rounds(models.len() * plan.steps(&text) + plan.seeds.len() * recovery::steps(&plan, &text));
+    training::train(&mut models, &text, &plan, &bar)?;
+    let mut outcomes = Vec::new();
+    for models in models.chunks(Kind::ALL.len()) {
+        outcomes.push(Outcome { models, recovery: recovery::recover(&models[0], &text, &plan, &bar)? });
     }
     bar.finish_and_clear();
     report::write_outcomes(&outcomes, out)?;
     if let Some(path) = &arguments.plot {
-        plot::save(&figure::LossCurves { courses: &outcomes[0].courses, trigram: trigram.ln() }, path)?;
+        plot::save(&figure::LossCurves { models: outcomes[0].models, trigram: trigram.ln() }, path)?;
     }
     Ok(())
 }

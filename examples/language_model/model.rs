@@ -4,7 +4,7 @@ use candle_core::{Device, Module, Result, Tensor};
 use candle_nn::{Init, LayerNorm, VarBuilder};
 
 use crate::{
-    block::{Block, Dropout, norm},
+    block::{Block, norm},
     plan::{CONTEXT, DIM, NUM_BLOCKS},
 };
 
@@ -30,13 +30,10 @@ impl Transformer {
     }
 
     /// The hidden states that predict the next tokens, of vectors of tokens: \[b, context, dim\] → \[b, context, dim\].
-    pub(crate) fn forward(&self, vectors: &Tensor, dropout: Option<&Dropout>) -> Result<Tensor> {
+    pub(crate) fn forward(&self, vectors: &Tensor) -> Result<Tensor> {
         let mut x = vectors.broadcast_add(&self.positions)?;
-        if let Some(dropout) = dropout {
-            x = dropout.forward(&x)?;
-        }
         for block in &self.blocks {
-            x = block.forward(&x, &self.mask, dropout)?;
+            x = block.forward(&x, &self.mask)?;
         }
         self.norm.forward(&x)
     }

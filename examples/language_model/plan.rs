@@ -13,8 +13,15 @@ pub(crate) const CONTEXT: usize = 64;
 pub(crate) const STD: f64 = 0.02;
 pub(crate) const WEIGHT_DECAY: f64 = 0.05;
 pub(crate) const MAX_NORM: f64 = 1.0;
-/// Of factors, beside that of the rest: V belongs to all tokens, and moves all vectors at once.
-pub(crate) const FACTOR_RATES: PartRates = PartRates { u: 3.0, diagonal: 1.0, v: 0.1, bias: 1.0 };
+
+/// Learning rate of a table, dense or U, where the schedule is highest: its rows begin small, and have far to go.
+pub(crate) const TABLE_RATE: f64 = 1e-2;
+/// The same of all else.
+pub(crate) const TRANSFORMER_RATE: f64 = 5e-4;
+/// Beside that of U: V belongs to all tokens, and moves all vectors at once.
+pub(crate) const FACTOR_RATES: PartRates = PartRates { u: 1.0, diagonal: 1.0, v: 0.1, bias: 1.0 };
+/// What fine-tuning multiplies learning rates with: what was learnt is to stay.
+pub(crate) const FINE_TUNING: f64 = 0.01;
 
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -22,8 +29,6 @@ pub(crate) struct Plan {
     pub(crate) epochs: usize,
     /// In each epoch, at most.
     max_steps: usize,
-    pub(crate) dropout: f32,
-    learning_rate: f64,
 }
 
 impl Plan {
@@ -35,12 +40,12 @@ impl Plan {
 
     /// A look at all models in a few minutes.
     fn short() -> Self {
-        Self { seeds: vec![1], epochs: 1, max_steps: 200, dropout: 0.0, learning_rate: 1.5e-3 }
+        Self { seeds: vec![1], epochs: 1, max_steps: 200 }
     }
 
     /// Until the dense model has learnt what it can.
     fn long() -> Self {
-        Self { seeds: vec![1, 2, 3], epochs: 2, max_steps: usize::MAX, dropout: 0.1, learning_rate: 1.5e-3 }
+        Self { seeds: vec![1, 2, 3], epochs: 2, max_steps: usize::MAX }
     }
 
     pub(crate) fn steps_per_epoch(&self, text: &Text) -> usize {
@@ -50,19 +55,10 @@ impl Plan {
     pub(crate) fn steps(&self, text: &Text) -> usize {
         self.epochs * self.steps_per_epoch(text)
     }
-
-    /// A warm-up of a twentieth, then half a cosine.
-    pub(crate) fn schedule(&self, steps: usize) -> Result<Schedule> {
-        Ok(decay(self.learning_rate, steps)?)
-    }
-
-    /// The same for fine-tuning, at a third of the learning rate: what was learnt is to stay.
-    pub(crate) fn fine_tuning(&self, steps: usize) -> Result<Schedule> {
-        Ok(decay(self.learning_rate / 3.0, steps)?)
-    }
 }
 
-fn decay(learning_rate: f64, steps: usize) -> factorized_embedding::Result<Schedule> {
+/// What learning rates are multiplied with: a warm-up of a twentieth of the steps, then half a cosine.
+pub(crate) fn schedule(steps: usize) -> Result<Schedule> {
     let steps = steps as u64;
-    Schedule::constant(learning_rate)?.with_warm_up(steps / 20).with_cosine_decay(steps, learning_rate / 100.0)
+    Ok(Schedule::constant(1.0)?.with_warm_up(steps / 20).with_cosine_decay(steps, 0.01)?)
 }

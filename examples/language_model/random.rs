@@ -7,7 +7,6 @@ use rand::{SeedableRng, rngs::ChaCha8Rng};
 pub(crate) enum Purpose {
     Table = 1,
     Weights,
-    Dropout,
     Batches,
     FineTuning,
 }

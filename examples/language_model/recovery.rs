@@ -6,11 +6,12 @@ use indicatif::ProgressBar;
 use crate::{
     batches,
     learner::{Learn, Learner},
-    plan::{DIM, Plan},
+    plan::{self, DIM, FINE_TUNING, Plan},
     random::{Purpose, rng},
     support::Result,
     tables::RULE,
     text::Text,
+    training::Model,
 };
 
 pub(crate) const RANK: usize = DIM / 4;
@@ -33,23 +34,24 @@ pub(crate) fn steps(plan: &Plan, text: &Text) -> usize {
 }
 
 /// The factors of least error weighted by the frequencies of tokens, in the model of the dense table; all of it is trained on.
-pub(crate) fn recover(dense: &dyn Learn, text: &Text, plan: &Plan, seed: u64, bar: &ProgressBar) -> Result<Recovery> {
+pub(crate) fn recover(dense: &Model, text: &Text, plan: &Plan, bar: &ProgressBar) -> Result<Recovery> {
+    let Model { seed, learner: dense, .. } = dense;
     let decomposition =
         TruncatedSvd::new(Rank::Fixed(RANK)).with_row_weights(text.counts()?).decompose(dense.table()?.view())?;
     let weighted_error =
         decomposition.weighted_relative_error.ok_or("a weighted decomposition has no weighted error")?;
     let layer = FactorizedEmbedding::new(decomposition.factors.balanced()?);
-    let learner = Learner::new(layer, FactorOptimizer::new(RULE)?, plan, seed)?;
+    let learner = Learner::new(layer, FactorOptimizer::new(RULE)?, *seed)?;
     let mut learner = learner.with_variables_of(dense.variables())?;
     let before = learner.perplexity(&text.validation)?;
 
     let steps = steps(plan, text);
-    let schedule = plan.fine_tuning(steps)?;
-    let mut rng = rng(seed, Purpose::FineTuning);
+    let schedule = plan::schedule(steps)?;
+    let mut rng = rng(*seed, Purpose::FineTuning);
     let mut step = 0;
     while step < steps {
         for batch in batches::shuffled(&text.training, &mut rng).take(steps - step) {
-            learner.step(&batch?, schedule.learning_rate(step as u64))?;
+            learner.step(&batch?, FINE_TUNING * schedule.learning_rate(step as u64))?;
             step += 1;
             bar.inc(1);
         }

@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use crate::{
-    learner::Learn,
     plan::{CONTEXT, DIM, NUM_BLOCKS, NUM_HEADS, Plan},
     recovery::{RANK, Recovery},
     support::{
@@ -13,14 +12,13 @@ use crate::{
     },
     tables::Kind,
     text::{Text, VOCAB_SIZE},
-    training::{self, Course},
+    training::{self, Model},
 };
 
-/// Of one seed: a learner and a course for each kind of table.
+/// Of one seed: a model for each kind of table.
 #[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) learners: Vec<Box<dyn Learn>>,
-    pub(crate) courses: Vec<Course>,
+pub(crate) struct Outcome<'a> {
+    pub(crate) models: &'a [Model],
     pub(crate) recovery: Recovery,
 }
 
@@ -39,23 +37,12 @@ pub(crate) fn write_introduction(text: &Text, plan: &Plan, trigram: f64, out: &m
     )?;
     let seeds = if plan.seeds.len() == 1 { "1 seed".to_owned() } else { format!("{} seeds", plan.seeds.len()) };
     let steps = grouped(plan.steps_per_epoch(text));
-    writeln!(
-        out,
-        "Epochs: {} of {steps} steps, from {seeds}; AdamW, warm-up and cosine, dropout {}.",
-        plan.epochs, plan.dropout
-    )?;
+    writeln!(out, "Epochs: {} of {steps} steps, from {seeds}; AdamW, warm-up and cosine.", plan.epochs)?;
     writeln!(out, "A trigram with Kneser-Ney smoothing has perplexity {trigram:.2} on the same tokens.\n")?;
     Ok(())
 }
 
-/// How a seed went, while others are still to come.
-pub(crate) fn write_seed(seed: u64, courses: &[Course], out: &mut impl Write) -> Result<()> {
-    let perplexities: Vec<_> =
-        Kind::ALL.iter().zip(courses).map(|(kind, course)| format!("{kind} {:.2}", course.last_perplexity())).collect();
-    Ok(writeln!(out, "Seed {seed}, perplexity: {}.", perplexities.join("; "))?)
-}
-
-pub(crate) fn write_outcomes(outcomes: &[Outcome], out: &mut impl Write) -> Result<()> {
+pub(crate) fn write_outcomes(outcomes: &[Outcome<'_>], out: &mut impl Write) -> Result<()> {
     let speed = if training::num_lanes() > 1 { "tokens/s, one thread" } else { "tokens/s" };
     let header = [
         ("table", Align::Left),
@@ -67,24 +54,24 @@ pub(crate) fn write_outcomes(outcomes: &[Outcome], out: &mut impl Write) -> Resu
         ("against dense", Align::Right),
         ("validation perplexity after each epoch", Align::Left),
     ];
-    let dense = mean(outcomes, |outcome| outcome.courses[0].last_perplexity());
+    let dense = mean(outcomes, |outcome| outcome.models[0].course.last_perplexity());
     let rows: Vec<_> = Kind::ALL
         .iter()
         .enumerate()
         .map(|(i, kind)| {
-            let learner = &outcomes[0].learners[i];
+            let learner = &outcomes[0].models[i].learner;
             let [table_bytes, bytes] = learner.bytes();
-            let perplexity = mean(outcomes, |outcome| outcome.courses[i].last_perplexity());
+            let perplexity = mean(outcomes, |outcome| outcome.models[i].course.last_perplexity());
             [
                 kind.to_string(),
                 grouped(learner.num_table_parameters()),
                 grouped(learner.num_parameters()),
                 grouped(table_bytes),
                 grouped(bytes),
-                grouped(mean(outcomes, |outcome| outcome.courses[i].tokens_per_second()) as usize),
+                grouped(mean(outcomes, |outcome| outcome.models[i].course.tokens_per_second()) as usize),
                 format!("{:+.1} %", 100.0 * (perplexity / dense - 1.0)),
-                (0..outcomes[0].courses[i].perplexities.len())
-                    .map(|epoch| mean_and_spread(outcomes, |outcome| outcome.courses[i].perplexities[epoch]))
+                (0..outcomes[0].models[i].course.perplexities.len())
+                    .map(|epoch| mean_and_spread(outcomes, |outcome| outcome.models[i].course.perplexities[epoch]))
                     .collect::<Vec<_>>()
                     .join("  "),
             ]
@@ -107,16 +94,16 @@ pub(crate) fn write_outcomes(outcomes: &[Outcome], out: &mut impl Write) -> Resu
     Ok(())
 }
 
-fn note(outcomes: &[Outcome]) -> &'static str {
+fn note(outcomes: &[Outcome<'_>]) -> &'static str {
     if outcomes.len() > 1 { "; perplexities: mean ± standard deviation over the seeds" } else { "" }
 }
 
-fn mean(outcomes: &[Outcome], number: impl Fn(&Outcome) -> f64) -> f64 {
+fn mean(outcomes: &[Outcome<'_>], number: impl Fn(&Outcome<'_>) -> f64) -> f64 {
     outcomes.iter().map(number).sum::<f64>() / outcomes.len() as f64
 }
 
 /// “61.20 ± 0.34”; of one seed the number alone.
-fn mean_and_spread(outcomes: &[Outcome], number: impl Fn(&Outcome) -> f64) -> String {
+fn mean_and_spread(outcomes: &[Outcome<'_>], number: impl Fn(&Outcome<'_>) -> f64) -> String {
     let mean = mean(outcomes, &number);
     if outcomes.len() == 1 {
         return format!("{mean:.2}");

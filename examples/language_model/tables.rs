@@ -11,7 +11,7 @@ use rand_distr::{Distribution, Normal};
 
 use crate::{
     learner::{Learn, Learner},
-    plan::{DIM, FACTOR_RATES, Plan, STD, WEIGHT_DECAY},
+    plan::{DIM, FACTOR_RATES, STD, WEIGHT_DECAY},
     random::{Purpose, rng},
     support::Result,
     text::VOCAB_SIZE,
@@ -33,7 +33,7 @@ impl Kind {
         [Self::Dense, Self::Factorized(DIM / 8), Self::Factorized(DIM / 4), Self::Factorized(DIM / 2)];
 
     /// A model around a table of random numbers, of the same standard deviation whatever its kind.
-    pub(crate) fn learner(self, plan: &Plan, seed: u64) -> Result<Box<dyn Learn>> {
+    pub(crate) fn learner(self, seed: u64) -> Result<Box<dyn Learn>> {
         let mut rng = rng(seed, Purpose::Table);
         let mut normal = |std: f64, shape: (usize, usize)| -> Result<Array2<f32>> {
             let entries = Normal::new(0.0, std as f32)?;
@@ -42,14 +42,14 @@ impl Kind {
         Ok(match self {
             Self::Dense => {
                 let layer = DenseEmbedding::new(normal(STD, (VOCAB_SIZE, DIM))?)?;
-                Box::new(Learner::new(layer, TableOptimizer::new(RULE)?, plan, seed)?)
+                Box::new(Learner::new(layer, TableOptimizer::new(RULE)?, seed)?)
             }
             Self::Factorized(rank) => {
                 // A V that keeps norms: changes of U move vectors as far as those of a dense table.
                 let v = orthonormal(normal(1.0, (rank, DIM))?)? * (DIM as f32 / rank as f32).sqrt();
                 let layer = FactorizedEmbedding::new(Factors::new(normal(STD, (VOCAB_SIZE, rank))?, v)?);
                 let optimizer = FactorOptimizer::new(RULE)?.with_part_rates(FACTOR_RATES)?;
-                Box::new(Learner::new(layer, optimizer, plan, seed)?)
+                Box::new(Learner::new(layer, optimizer, seed)?)
             }
         })
     }

@@ -1,6 +1,8 @@
 //! Models in training, on the same batches.
 
 use std::{
+    cmp::Reverse,
+    io::{self, Write},
     num::NonZero,
     thread::{self, ScopedJoinHandle},
     time::Instant,
@@ -9,14 +11,23 @@ use std::{
 use indicatif::ProgressBar;
 
 use crate::{
-    batches,
+    batches::{self, Batch},
     learner::Learn,
-    plan::Plan,
+    plan::{self, Plan},
     random::{Purpose, rng},
     support::Result,
     tables::Kind,
     text::Text,
 };
+
+/// A model that is compared with others.
+#[derive(Debug)]
+pub(crate) struct Model {
+    pub(crate) kind: Kind,
+    pub(crate) seed: u64,
+    pub(crate) learner: Box<dyn Learn>,
+    pub(crate) course: Course,
+}
 
 /// How a training went.
 #[derive(Debug, Default)]
@@ -43,59 +54,70 @@ impl Course {
     }
 }
 
-/// Models that take turns, a step each, so that whatever else the machine does meets all of them alike.
-type Lane<'a> = Vec<(&'a mut Box<dyn Learn>, &'a mut Course)>;
-
-/// In as many lanes as [`num_lanes`] says; the bar counts the steps of the first one.
-pub(crate) fn train(
-    learners: &mut [Box<dyn Learn>],
-    text: &Text,
-    plan: &Plan,
-    seed: u64,
-    bar: &ProgressBar,
-) -> Result<Vec<Course>> {
-    let mut courses: Vec<Course> = learners.iter().map(|_| Course::default()).collect();
-    let mut lanes: Vec<Lane<'_>> = (0..num_lanes()).map(|_| Lane::new()).collect();
-    let num_lanes = lanes.len();
-    for (i, pair) in learners.iter_mut().zip(&mut courses).enumerate() {
-        lanes[i % num_lanes].push(pair);
-    }
-    let bars = std::iter::once(Some(bar)).chain(std::iter::repeat(None));
+/// Trains all of them, in as many lanes as [`num_lanes`] says; the bar counts the steps of all models.
+pub(crate) fn train(models: &mut [Model], text: &Text, plan: &Plan, bar: &ProgressBar) -> Result<()> {
     thread::scope(|scope| {
-        let run =
-            |(lane, bar)| scope.spawn(move || train_in_turns(lane, text, plan, seed, bar).map_err(|e| e.to_string()));
-        let threads: Vec<ScopedJoinHandle<'_, _>> = lanes.into_iter().zip(bars).map(run).collect();
+        let run = |lane| scope.spawn(move || train_in_turns(lane, text, plan, bar).map_err(|error| error.to_string()));
+        let threads: Vec<ScopedJoinHandle<'_, _>> = lanes(models).into_iter().map(run).collect();
         threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| "a thread has failed")?)
     })?;
-    Ok(courses)
+    Ok(())
+}
+
+/// Models that take turns, a step each, so that whatever else the machine does meets all of them alike.
+type Lane<'a> = Vec<&'a mut Model>;
+
+/// The largest models first, each into the lane that has the least to do.
+fn lanes(models: &mut [Model]) -> Vec<Lane<'_>> {
+    let mut lanes: Vec<(usize, Lane<'_>)> = (0..num_lanes()).map(|_| (0, Lane::new())).collect();
+    let mut models: Vec<_> = models.iter_mut().map(|model| (model.learner.num_parameters(), model)).collect();
+    models.sort_by_key(|(size, _)| Reverse(*size));
+    for (size, model) in models {
+        if let Some((sum, lane)) = lanes.iter_mut().min_by_key(|(sum, _)| *sum) {
+            *sum += size;
+            lane.push(model);
+        }
+    }
+    lanes.into_iter().map(|(_, lane)| lane).collect()
 }
 
 /// Where each model computes on one thread (`RAYON_NUM_THREADS=1`), as many train side by side as there are processors: small models gain
 /// less by a second thread.
 pub(crate) fn num_lanes() -> usize {
-    let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    if rayon::current_num_threads() == 1 { processors.min(Kind::ALL.len()) } else { 1 }
+    if rayon::current_num_threads() == 1 { thread::available_parallelism().map_or(1, NonZero::get) } else { 1 }
 }
 
-fn train_in_turns(mut lane: Lane<'_>, text: &Text, plan: &Plan, seed: u64, bar: Option<&ProgressBar>) -> Result<()> {
-    let mut rng = rng(seed, Purpose::Batches);
-    let schedule = plan.schedule(plan.steps(text))?;
+/// Models of the same seed see the same batches.
+fn train_in_turns(mut lane: Lane<'_>, text: &Text, plan: &Plan, bar: &ProgressBar) -> Result<()> {
+    let mut rngs: Vec<_> = lane.iter().map(|model| rng(model.seed, Purpose::Batches)).collect();
+    let schedule = plan::schedule(plan.steps(text))?;
     let mut step = 0;
-    for _ in 0..plan.epochs {
-        for batch in batches::shuffled(&text.training, &mut rng).take(plan.steps_per_epoch(text)) {
-            let batch = batch?;
-            for (learner, course) in &mut lane {
-                let start = Instant::now();
-                course.losses.push(learner.step(&batch, schedule.learning_rate(step))?);
-                course.seconds.push(start.elapsed().as_secs_f64());
-                course.tokens_per_step = batch.num_targets;
+    for epoch in 1..=plan.epochs {
+        let mut batches: Vec<_> = rngs.iter_mut().map(|rng| batches::shuffled(&text.training, rng)).collect();
+        for _ in 0..plan.steps_per_epoch(text) {
+            for (model, batches) in lane.iter_mut().zip(&mut batches) {
+                let batch = batches.next().ok_or("an epoch has more steps than batches")??;
+                model.step(&batch, schedule.learning_rate(step))?;
+                bar.inc(1);
             }
             step += 1;
-            bar.inspect(|bar| bar.inc(1));
         }
-        for (learner, course) in &mut lane {
-            course.perplexities.push(learner.perplexity(&text.validation)?);
+        for model in &mut lane {
+            let perplexity = model.learner.perplexity(&text.validation)?;
+            model.course.perplexities.push(perplexity);
+            let Model { kind, seed, .. } = model;
+            bar.suspend(|| writeln!(io::stderr(), "Seed {seed}, {kind}, epoch {epoch}: perplexity {perplexity:.2}."))?;
         }
     }
     Ok(())
+}
+
+impl Model {
+    fn step(&mut self, batch: &Batch, factor: f64) -> Result<()> {
+        let start = Instant::now();
+        self.course.losses.push(self.learner.step(batch, factor)?);
+        self.course.seconds.push(start.elapsed().as_secs_f64());
+        self.course.tokens_per_step = batch.num_targets;
+        Ok(())
+    }
 }
