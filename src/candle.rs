@@ -5,7 +5,8 @@
 //!
 //! To be trained, a layer goes into an [`AutogradEmbedding`], which candle's `backward` hands ∂L/∂out to. It makes gradients of
 //! the rows that were used (of all rows for a head with a softmax), which an optimizer of [`train`](crate::train) follows:
-//! candle holds no variable of the table, and of its gradients only those of a fused cross-entropy, until `backward`. The rest of the model has candle's variables, and an optimizer of candle's.
+//! candle holds no variable of the table, and of its gradients only those of a fused cross-entropy, until `backward`. The rest of
+//! the model has candle's variables, and an optimizer of candle's.
 //!
 //! Everything is computed on the CPU, in `f32`: what is given in another floating point type or on another device is brought
 //! there, gradients go back as candle does it, and outputs are `f32` on the device of what they were made of. Calls return

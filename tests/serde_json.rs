@@ -261,6 +261,7 @@ fn names_that_nobody_knows_are_refused() {
     let unknown = |field: &str| format!("`{field}`");
     assert_refused::<Shape>(r#"{"vocab_size": 3, "rank": 1, "dim": 2, "bias": true}"#, &unknown("bias"));
     assert_refused::<Trainable>(r#"{"u": true, "diagonal": true, "v": true, "bias": true, "w": true}"#, &unknown("w"));
+    assert_refused::<PartRates>(r#"{"u": 1, "diagonal": 1, "v": 1, "bias": 1, "w": 1}"#, &unknown("w"));
     assert_refused::<RowWeights>(r#"{"counts": [1], "smooting": 1}"#, &unknown("smooting"));
     assert_refused::<Schedule>(r#"{"learning_rate": 1, "warmup": 4}"#, &unknown("warmup"));
     assert_refused::<Quantizer>(r#"{"budget": {"ratio": 8}, "groups": 4}"#, &unknown("groups"));

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --features candle,tokenizers --example language_model`
 //!
-//! Every model sees the same batches, in turns, from the same seed. Attention, linear layers, normalisation and autograd are
+//! Models of one seed see the same batches, and models take turns. Attention, linear layers, normalisation and autograd are
 //! candle's; lookups, the tied head with its loss, their gradients and the optimizer of the table are this crate's.
 //!
 //! With `RAYON_NUM_THREADS=1` as many models as there are processors train side by side, which is quicker in all.

@@ -43,7 +43,7 @@ impl Plan {
         Self { seeds: vec![1], epochs: 1, max_steps: 200 }
     }
 
-    /// Until the dense model has learnt what it can.
+    /// Until the dense model predicts better than a trigram.
     fn long() -> Self {
         Self { seeds: vec![1, 2, 3], epochs: 2, max_steps: usize::MAX }
     }

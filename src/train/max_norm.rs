@@ -19,9 +19,9 @@ pub trait Renormalize {
     ///
     /// # Errors
     /// [`IdOutOfRange`](Error::IdOutOfRange), [`InvalidSetting`](Error::InvalidSetting) for a norm that is not positive and
-    /// finite, [`NotTrainable`](Error::NotTrainable) where a row is to be scaled, [`Overflow`](Error::Overflow) where a norm is not finite,
-    /// [`UnusableBias`](Error::UnusableBias) for factors with a bias, which scaling a row of U does not scale. Nothing is changed
-    /// then.
+    /// finite, [`NotTrainable`](Error::NotTrainable) where a row is to be scaled, [`Overflow`](Error::Overflow) where a norm is
+    /// not finite, [`UnusableBias`](Error::UnusableBias) for factors with a bias, which scaling a row of U does not scale.
+    /// Nothing is changed then.
     ///
     /// # Examples
     ///

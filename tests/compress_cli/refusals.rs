@@ -15,6 +15,7 @@ fn what_the_command_line_lacks_is_said() {
     let message = failed(&files.compress(&["--rank", "3", "--energy", "0.9", "--out", "out.safetensors"]));
     assert_contains(&message, &["--rank", "cannot be used with", "--energy"]);
     assert_contains(&failed(&files.run(&["--rank", "3"])), &["INPUT"]);
+    assert_contains(&failed(&files.run(&["--frequencies", "frequencies.npy"])), &["INPUT"]);
     assert_contains(&failed(&files.compress(&["--rank", "3"])), &["--out"]);
     for budget in ["0%", "-5", "101%", "nan%", "%", "0", "many", "12 parsecs", "inf"] {
         let message = failed(&files.compress(&["--bytes", budget, "--out", "out.safetensors"]));

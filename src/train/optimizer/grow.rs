@@ -12,7 +12,7 @@ impl FactorOptimizer {
     /// random, orthogonal to each other and to the old ones, and as long as those on average (the root of the mean square); so
     /// are the new entries of D as large. What is remembered of the new numbers is what a first step begins with; the rest stays, but for
     /// Adam and `AdamW`: beside moments of many steps, those of new numbers would make for steps out of all proportion, and they begin
-    /// anew with U, D and V.
+    /// anew with U, D and V. The rank that there is already changes nothing.
     ///
     /// Takes time for all rows of U, and memory for another U and what is remembered of it.
     ///

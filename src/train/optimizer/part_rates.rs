@@ -6,7 +6,8 @@ use crate::Result;
 /// What the learning rate is multiplied with for each part of a factorized layer: 1 unless it is said otherwise.
 ///
 /// Rules such as Adam change every number of a part by about the learning rate. A row of U belongs to one token; V and D
-/// belong to all tokens, and a change of theirs moves all vectors at once. So V is best given a smaller rate than U. Different rates for two factors are known from LoRA+ (Hayou, Ghosh & Yu 2024).
+/// belong to all tokens, and a change of theirs moves all vectors at once. So V is best given a smaller rate than U. Different
+/// rates for two factors are known from LoRA+ (Hayou, Ghosh & Yu 2024).
 ///
 /// # Examples
 ///

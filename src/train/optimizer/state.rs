@@ -119,7 +119,8 @@ impl OptimizerState {
     ///
     /// # Errors
     /// [`InvalidSetting`](Error::InvalidSetting) of the rule, [`InvalidOptimizerState`](Error::InvalidOptimizerState) for
-    /// arrays of no steps, tensors that are missing, too many, of different shapes, or of negative squares, [`NonFinite`](Error::NonFinite).
+    /// arrays of no steps, tensors that are missing, too many, of different shapes, or of negative squares,
+    /// [`NonFinite`](Error::NonFinite).
     pub fn from_tensors(
         rule: Optimizer,
         steps: impl IntoIterator<Item = (String, u64)>,
