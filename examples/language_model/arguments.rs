@@ -12,13 +12,17 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "language_model", max_term_width = 100)]
 pub(crate) struct Arguments {
-    /// Train for two epochs, from three seeds: more than an hour on two cores
+    /// Train for three epochs, from three seeds: more than three hours on two cores
     #[arg(long)]
     pub(crate) long: bool,
 
     /// Train from so many seeds
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seeds: Option<u64>,
+
+    /// Keep the results of finished seeds in this file, and go on after those that are there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
 
     /// Draw the loss curves into this .png or .svg file
     #[arg(long, value_name = "FILE")]

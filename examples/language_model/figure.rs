@@ -5,12 +5,12 @@ use std::ops::Range;
 use plotters::{coord::Shift, prelude::*};
 
 use crate::{
+    outcome::Trained,
     plan::CONTEXT,
     support::plot::{
         BLUE, Drawn, FONT, Figure, GREEN, GREY, TITLE_SIZE, VERMILION,
         series::{Chart, Look, Marker, draw_axes_of, draw_legend, draw_series},
     },
-    training::Model,
 };
 
 /// Points of a curve, each the mean of as many steps.
@@ -19,14 +19,14 @@ const POINTS: usize = 60;
 /// The training losses of a seed, validation losses after its epochs, and the validation loss of a trigram.
 #[derive(Debug)]
 pub(crate) struct LossCurves<'a> {
-    pub(crate) models: &'a [Model],
+    pub(crate) models: &'a [Trained],
     pub(crate) trigram: f64,
 }
 
 impl LossCurves<'_> {
     /// From the least loss of all curves to the largest, with some room.
     fn losses(&self) -> Range<f64> {
-        let curves = self.models.iter().flat_map(|Model { course, .. }| {
+        let curves = self.models.iter().flat_map(|Trained { course, .. }| {
             let training = smoothed(&course.losses).into_iter().map(|(_, loss)| loss);
             training.chain(course.perplexities.iter().map(|perplexity| perplexity.ln()))
         });
@@ -66,9 +66,9 @@ impl Figure for LossCurves<'_> {
         let y = format!("cross-entropy of a token, context {CONTEXT}");
         draw_axes_of(&mut chart, "steps", &step, &y)?;
         let looks = [GREY, VERMILION, BLUE, GREEN];
-        for (Model { kind, course, .. }, color) in self.models.iter().zip(looks) {
+        for (Trained { table, course, .. }, color) in self.models.iter().zip(looks) {
             let line = Look { color, dashed: false, marker: Marker::None };
-            draw_series(&mut chart, &smoothed(&course.losses), line, &format!("{kind}: training"))?;
+            draw_series(&mut chart, &smoothed(&course.losses), line, &format!("{table}: training"))?;
             let epoch = course.losses.len() as f64 / course.perplexities.len() as f64;
             let validation: Vec<_> = course
                 .perplexities
@@ -77,7 +77,7 @@ impl Figure for LossCurves<'_> {
                 .map(|(perplexity, n)| (epoch * f64::from(n), perplexity.ln()))
                 .collect();
             let marked = Look { color, dashed: true, marker: Marker::Circle };
-            draw_series(&mut chart, &validation, marked, &format!("{kind}: validation"))?;
+            draw_series(&mut chart, &validation, marked, &format!("{table}: validation"))?;
         }
         let dashed = Look { color: BLACK, dashed: true, marker: Marker::None };
         draw_series(&mut chart, &[(0.0, self.trigram), (steps, self.trigram)], dashed, "trigram: validation")?;

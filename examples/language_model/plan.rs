@@ -2,11 +2,13 @@
 
 use factorized_embedding::train::{PartRates, Schedule};
 
-use crate::{arguments::Arguments, batches, support::Result, text::Text};
+use crate::{arguments::Arguments, batches, support::Result, text::Text, training};
 
-pub(crate) const DIM: usize = 256;
+pub(crate) const DIM: usize = 512;
 pub(crate) const NUM_BLOCKS: usize = 1;
-pub(crate) const NUM_HEADS: usize = 4;
+pub(crate) const NUM_HEADS: usize = 8;
+/// Of the feed-forward layer of a block.
+pub(crate) const WIDTH: usize = DIM;
 /// Tokens that a prediction sees at most.
 pub(crate) const CONTEXT: usize = 64;
 /// Of all variables that are not one or zero, before training.
@@ -17,7 +19,7 @@ pub(crate) const MAX_NORM: f64 = 1.0;
 /// Learning rate of a table, dense or U, where the schedule is highest: its rows begin small, and have far to go.
 pub(crate) const TABLE_RATE: f64 = 1e-2;
 /// The same of all else.
-pub(crate) const TRANSFORMER_RATE: f64 = 5e-4;
+pub(crate) const TRANSFORMER_RATE: f64 = 3.5e-4;
 /// Beside that of U: V belongs to all tokens, and moves all vectors at once.
 pub(crate) const FACTOR_RATES: PartRates = PartRates { u: 1.0, diagonal: 1.0, v: 0.1, bias: 1.0 };
 /// What fine-tuning multiplies learning rates with: what was learnt is to stay.
@@ -40,12 +42,25 @@ impl Plan {
 
     /// A look at all models in a few minutes.
     fn short() -> Self {
-        Self { seeds: vec![1], epochs: 1, max_steps: 200 }
+        Self { seeds: vec![1], epochs: 1, max_steps: 150 }
     }
 
     /// Until the dense model predicts better than a trigram.
     fn long() -> Self {
-        Self { seeds: vec![1, 2, 3], epochs: 2, max_steps: usize::MAX }
+        Self { seeds: vec![1, 2, 3], epochs: 3, max_steps: usize::MAX }
+    }
+
+    /// All that an outcome depends on but the seed, in short; speeds depend on the lanes.
+    pub(crate) fn setup(&self, text: &Text) -> String {
+        let tokens = format!("{} + {} tokens", text.training.len(), text.validation.len());
+        let size = [NUM_BLOCKS, NUM_HEADS, DIM, WIDTH, CONTEXT];
+        let steps = self.steps_per_epoch(text);
+        let rates = [TABLE_RATE, TRANSFORMER_RATE, FACTOR_RATES.v, FINE_TUNING, WEIGHT_DECAY];
+        format!(
+            "{tokens}, sizes {size:?}, {} × {steps} steps, rates {rates:?}, {} lanes",
+            self.epochs,
+            training::num_lanes()
+        )
     }
 
     pub(crate) fn steps_per_epoch(&self, text: &Text) -> usize {

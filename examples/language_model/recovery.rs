@@ -2,6 +2,7 @@
 
 use factorized_embedding::{Decompose, FactorizedEmbedding, Rank, TruncatedSvd, train::FactorOptimizer};
 use indicatif::ProgressBar;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     batches,
@@ -18,7 +19,7 @@ pub(crate) const RANK: usize = DIM / 4;
 /// One step for so many that the dense table took.
 const SHARE: usize = 10;
 
-#[derive(Debug)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Recovery {
     pub(crate) steps: usize,
     /// What the decomposition lost, rows weighted by how often they occur.

@@ -3,24 +3,17 @@
 use std::io::Write;
 
 use crate::{
-    plan::{CONTEXT, DIM, NUM_BLOCKS, NUM_HEADS, Plan},
-    recovery::{RANK, Recovery},
+    outcome::Outcome,
+    plan::{CONTEXT, DIM, NUM_BLOCKS, NUM_HEADS, Plan, WIDTH},
+    recovery::RANK,
     support::{
         Result,
         books::BOOKS,
         text::{Align, grouped, write_table},
     },
-    tables::Kind,
     text::{Text, VOCAB_SIZE},
-    training::{self, Model},
+    training,
 };
-
-/// Of one seed: a model for each kind of table.
-#[derive(Debug)]
-pub(crate) struct Outcome<'a> {
-    pub(crate) models: &'a [Model],
-    pub(crate) recovery: Recovery,
-}
 
 pub(crate) fn write_introduction(text: &Text, plan: &Plan, trigram: f64, out: &mut impl Write) -> Result<()> {
     let titles = BOOKS.map(|book| format!("{} ({})", book.title, book.author)).join(", ");
@@ -33,7 +26,7 @@ pub(crate) fn write_introduction(text: &Text, plan: &Plan, trigram: f64, out: &m
     )?;
     writeln!(
         out,
-        "A transformer of {NUM_BLOCKS} block(s), {NUM_HEADS} heads, dim {DIM}, context {CONTEXT}, tied head."
+        "A transformer of {NUM_BLOCKS} block(s), {NUM_HEADS} heads, dim {DIM}, feed-forward {WIDTH}, context {CONTEXT}, tied head."
     )?;
     let seeds = if plan.seeds.len() == 1 { "1 seed".to_owned() } else { format!("{} seeds", plan.seeds.len()) };
     let steps = grouped(plan.steps_per_epoch(text));
@@ -42,7 +35,7 @@ pub(crate) fn write_introduction(text: &Text, plan: &Plan, trigram: f64, out: &m
     Ok(())
 }
 
-pub(crate) fn write_outcomes(outcomes: &[Outcome<'_>], out: &mut impl Write) -> Result<()> {
+pub(crate) fn write_outcomes(outcomes: &[&Outcome], out: &mut impl Write) -> Result<()> {
     let speed = if training::num_lanes() > 1 { "tokens/s, one thread" } else { "tokens/s" };
     let header = [
         ("table", Align::Left),
@@ -55,22 +48,22 @@ pub(crate) fn write_outcomes(outcomes: &[Outcome<'_>], out: &mut impl Write) -> 
         ("validation perplexity after each epoch", Align::Left),
     ];
     let dense = mean(outcomes, |outcome| outcome.models[0].course.last_perplexity());
-    let rows: Vec<_> = Kind::ALL
+    let rows: Vec<_> = outcomes[0]
+        .models
         .iter()
         .enumerate()
-        .map(|(i, kind)| {
-            let learner = &outcomes[0].models[i].learner;
-            let [table_bytes, bytes] = learner.bytes();
+        .map(|(i, model)| {
+            let [table_bytes, bytes] = model.bytes;
             let perplexity = mean(outcomes, |outcome| outcome.models[i].course.last_perplexity());
             [
-                kind.to_string(),
-                grouped(learner.num_table_parameters()),
-                grouped(learner.num_parameters()),
+                model.table.clone(),
+                grouped(model.num_table_parameters),
+                grouped(model.num_parameters),
                 grouped(table_bytes),
                 grouped(bytes),
                 grouped(mean(outcomes, |outcome| outcome.models[i].course.tokens_per_second()) as usize),
                 format!("{:+.1} %", 100.0 * (perplexity / dense - 1.0)),
-                (0..outcomes[0].models[i].course.perplexities.len())
+                (0..model.course.perplexities.len())
                     .map(|epoch| mean_and_spread(outcomes, |outcome| outcome.models[i].course.perplexities[epoch]))
                     .collect::<Vec<_>>()
                     .join("  "),
@@ -94,16 +87,16 @@ pub(crate) fn write_outcomes(outcomes: &[Outcome<'_>], out: &mut impl Write) -> 
     Ok(())
 }
 
-fn note(outcomes: &[Outcome<'_>]) -> &'static str {
+fn note(outcomes: &[&Outcome]) -> &'static str {
     if outcomes.len() > 1 { "; perplexities: mean ± standard deviation over the seeds" } else { "" }
 }
 
-fn mean(outcomes: &[Outcome<'_>], number: impl Fn(&Outcome<'_>) -> f64) -> f64 {
-    outcomes.iter().map(number).sum::<f64>() / outcomes.len() as f64
+fn mean(outcomes: &[&Outcome], number: impl Fn(&Outcome) -> f64) -> f64 {
+    outcomes.iter().map(|outcome| number(outcome)).sum::<f64>() / outcomes.len() as f64
 }
 
 /// “61.20 ± 0.34”; of one seed the number alone.
-fn mean_and_spread(outcomes: &[Outcome<'_>], number: impl Fn(&Outcome<'_>) -> f64) -> String {
+fn mean_and_spread(outcomes: &[&Outcome], number: impl Fn(&Outcome) -> f64) -> String {
     let mean = mean(outcomes, &number);
     if outcomes.len() == 1 {
         return format!("{mean:.2}");

@@ -9,6 +9,7 @@ use std::{
 };
 
 use indicatif::ProgressBar;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     batches::{self, Batch},
@@ -30,7 +31,7 @@ pub(crate) struct Model {
 }
 
 /// How a training went.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Course {
     /// Of each step.
     pub(crate) losses: Vec<f64>,

@@ -1,8 +1,8 @@
 //! The formulas of a step, number by number.
 //!
 //! A step is computed twice: first to see whether everything that it gives is finite, then to write it. Both are the same code,
-//! so that they see the same bits, and nothing is held in memory between them. It is inlined into the loop over rows, which is
-//! compiled for each instruction set.
+//! so that they see the same bits, and nothing is held in memory between them; with Adam, what is surely finite is told by less.
+//! The code is inlined into the loop over rows, which is compiled for each instruction set.
 
 use super::{Momentum, Optimizer};
 
@@ -134,11 +134,13 @@ impl Adam {
 
     #[inline(always)]
     fn apply<const WRITE: bool>(self, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) -> bool {
-        let Self { first, kept, second, rate, epsilon, keep } = self;
+        if !WRITE && self.is_surely_finite(p, g, m, v) {
+            return true;
+        }
+        let Self { rate, epsilon, keep, .. } = self;
         let mut bad = 0;
         for (((p, &g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
-            let new_m = *m + first * (g - *m);
-            let new_v = kept * *v + second * (g * g);
+            let (new_m, new_v) = self.moments(g, *m, *v);
             let new_p = keep * *p - rate * new_m / (new_v.sqrt() + epsilon);
             if WRITE {
                 (*p, *m, *v) = (new_p, new_m, new_v);
@@ -147,6 +149,25 @@ impl Adam {
             }
         }
         bad == 0
+    }
+
+    /// Whether the step is finite by what takes neither a root nor a division: √v + ε is at least ε, and the difference of two
+    /// numbers below half of the largest is finite; a quarter leaves room for what is rounded. Otherwise it may be, too.
+    #[inline(always)]
+    fn is_surely_finite(self, p: &[f32], g: &[f32], m: &[f32], v: &[f32]) -> bool {
+        let Self { rate, epsilon, keep, .. } = self;
+        let mut unsure = 0;
+        for (((&p, &g), &m), &v) in p.iter().zip(g).zip(m).zip(v) {
+            let (new_m, new_v) = self.moments(g, m, v);
+            let is_small = ((rate * new_m).abs() < 0.25 * f32::MAX * epsilon) & ((keep * p).abs() < 0.25 * f32::MAX);
+            unsure |= u32::from(!(is_small & (new_v >= 0.0))) | not_finite(new_m) | not_finite(new_v);
+        }
+        unsure == 0
+    }
+
+    #[inline(always)]
+    fn moments(self, g: f32, m: f32, v: f32) -> (f32, f32) {
+        (m + self.first * (g - m), self.kept * v + self.second * (g * g))
     }
 }
 
@@ -203,4 +224,32 @@ fn mean_of_squares(row: &[f32]) -> f32 {
         *sum += f64::from(number) * f64::from(number);
     }
     (sums.iter().sum::<f64>() / row.len() as f64) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Adam;
+
+    #[test]
+    fn adam_is_checked_as_it_is_written() {
+        let extremes = [0.0, 1.0, 1e-30, 1e-12, 1e12, 1e30, f32::MIN_POSITIVE, f32::MAX, f32::INFINITY];
+        let numbers: Vec<f32> = extremes.iter().flat_map(|&number| [number, -number]).chain([f32::NAN]).collect();
+        let mut counts = [0, 0];
+        for (rate, epsilon) in [(1e-3, 1e-8), (1e-3, 0.0), (1e-3, f32::MIN_POSITIVE), (0.0, 1e-8), (1e30, 1e-8)] {
+            let adam = Adam { first: 0.1, kept: 0.999, second: 0.001, rate, epsilon, keep: 0.99 };
+            for &p in &numbers {
+                for &g in &numbers {
+                    for (&m, &v) in numbers.iter().flat_map(|m| numbers.iter().map(move |v| (m, v))) {
+                        let (mut p, mut m, mut v) = ([p], [m], [v]);
+                        let checked = adam.apply::<false>(&mut p, &[g], &mut m, &mut v);
+                        adam.apply::<true>(&mut p, &[g], &mut m, &mut v);
+                        let is_finite = [p, m, v].iter().all(|number| number[0].is_finite());
+                        assert_eq!(checked, is_finite, "{adam:?}: {p:?}, {m:?}, {v:?} after {g}");
+                        counts[usize::from(checked)] += 1;
+                    }
+                }
+            }
+        }
+        assert!(counts.iter().all(|&count| count > 10_000), "{counts:?}");
+    }
 }
