@@ -42,7 +42,7 @@ impl Plan {
 
     /// A look at all models in a few minutes.
     fn short() -> Self {
-        Self { seeds: vec![1], epochs: 1, max_steps: 150 }
+        Self { seeds: vec![1], epochs: 1, max_steps: 120 }
     }
 
     /// Until the dense model predicts better than a trigram.
