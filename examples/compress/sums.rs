@@ -1,16 +1,18 @@
 //! The sums of the first pass, kept in a file.
 
 use std::{
-    fs,
-    io::{self, ErrorKind, Write},
+    fs::{self, File},
+    io::{ErrorKind, Write},
     path::Path,
     time::{Duration, Instant},
 };
 
 use factorized_embedding::{Error, GramAccumulator, RowBlocks, RowWeights};
-use tempfile::NamedTempFile;
 
-use crate::{method::Method, support::Result};
+use crate::{
+    method::Method,
+    support::{Result, outputs},
+};
 
 /// Between two times that the sums are saved.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -81,18 +83,16 @@ impl<'a> State<'a> {
         Ok(result?)
     }
 
-    /// The file is there whole, or as it was.
     fn save(&self, sums: &GramAccumulator) -> factorized_embedding::Result<()> {
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let write = || -> io::Result<()> {
-            let mut file = NamedTempFile::new_in(folder)?;
+        let write = |file: &mut File| {
             file.write_all(&self.fingerprint)?;
-            file.write_all(&sums.to_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(self.path)?;
-            Ok(())
+            file.write_all(&sums.to_bytes())
         };
-        write().map_err(|source| Error::Io { action: "write", path: self.path.to_owned(), source })
+        outputs::replace(self.path, write).map_err(|source| Error::Io {
+            action: "write",
+            path: self.path.to_owned(),
+            source,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use candle_core::{D, Module, Result, Tensor};
 use candle_nn::{LayerNorm, Linear, VarBuilder, layer_norm_no_bias, linear_no_bias};
 
-use crate::plan::{DIM, NUM_HEADS, WIDTH};
+use crate::plan::{DIM, FEED_FORWARD_DIM, NUM_HEADS};
 
 const EPSILON: f64 = 1e-5;
 
@@ -29,8 +29,8 @@ impl Block {
             query_key_value: linear_no_bias(DIM, 3 * DIM, builder.pp("query_key_value"))?,
             attention_out: linear_no_bias(DIM, DIM, builder.pp("attention_out"))?,
             feed_forward_norm: norm(builder.pp("feed_forward_norm"))?,
-            feed_forward_in: linear_no_bias(DIM, WIDTH, builder.pp("feed_forward_in"))?,
-            feed_forward_out: linear_no_bias(WIDTH, DIM, builder.pp("feed_forward_out"))?,
+            feed_forward_in: linear_no_bias(DIM, FEED_FORWARD_DIM, builder.pp("feed_forward_in"))?,
+            feed_forward_out: linear_no_bias(FEED_FORWARD_DIM, DIM, builder.pp("feed_forward_out"))?,
         })
     }
 

@@ -53,7 +53,7 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     arguments.plot.as_deref().map_or(Ok(()), plot::check)?;
     let text = Text::load()?;
     let plan = Plan::new(arguments);
-    let mut state = State::open(arguments.state.as_deref(), plan.setup(&text))?;
+    let mut state = State::open(arguments.state.as_deref(), &plan, &text)?;
     let trigram = Trigram::new(&text.training);
     let trigram = trigram.perplexity(&text.validation, batches::num_predicted(&text.validation));
     report::write_introduction(&text, &plan, trigram, out)?;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     recovery::Recovery,
+    tables::Kind,
     training::{Course, Model},
 };
 
@@ -13,6 +14,13 @@ pub(crate) struct Outcome {
     /// For each kind of table, the dense one first.
     pub(crate) models: Vec<Trained>,
     pub(crate) recovery: Recovery,
+}
+
+impl Outcome {
+    /// Whether there is a model for each kind of table, and of each all epochs and steps.
+    pub(crate) fn is_whole(&self, epochs: usize, steps: usize) -> bool {
+        self.models.len() == Kind::ALL.len() && self.models.iter().all(|model| model.course.is_whole(epochs, steps))
+    }
 }
 
 #[derive(Debug, Deserialize, Serialize)]

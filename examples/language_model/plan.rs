@@ -7,8 +7,8 @@ use crate::{arguments::Arguments, batches, support::Result, text::Text, training
 pub(crate) const DIM: usize = 512;
 pub(crate) const NUM_BLOCKS: usize = 1;
 pub(crate) const NUM_HEADS: usize = 8;
-/// Of the feed-forward layer of a block.
-pub(crate) const WIDTH: usize = DIM;
+/// Hidden numbers of a block's feed-forward layer.
+pub(crate) const FEED_FORWARD_DIM: usize = DIM;
 /// Tokens that a prediction sees at most.
 pub(crate) const CONTEXT: usize = 64;
 /// Of all variables that are not one or zero, before training.
@@ -50,10 +50,10 @@ impl Plan {
         Self { seeds: vec![1, 2, 3], epochs: 3, max_steps: usize::MAX }
     }
 
-    /// All that an outcome depends on but the seed, in short; speeds depend on the lanes.
+    /// What an outcome depends on beside its seed, as far as it differs from run to run or has been tuned; speeds depend on the lanes.
     pub(crate) fn setup(&self, text: &Text) -> String {
         let tokens = format!("{} + {} tokens", text.training.len(), text.validation.len());
-        let size = [NUM_BLOCKS, NUM_HEADS, DIM, WIDTH, CONTEXT];
+        let size = [NUM_BLOCKS, NUM_HEADS, DIM, FEED_FORWARD_DIM, CONTEXT];
         let steps = self.steps_per_epoch(text);
         let rates = [TABLE_RATE, TRANSFORMER_RATE, FACTOR_RATES.v, FINE_TUNING, WEIGHT_DECAY];
         format!(

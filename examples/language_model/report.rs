@@ -4,7 +4,7 @@ use std::io::Write;
 
 use crate::{
     outcome::Outcome,
-    plan::{CONTEXT, DIM, NUM_BLOCKS, NUM_HEADS, Plan, WIDTH},
+    plan::{CONTEXT, DIM, FEED_FORWARD_DIM, NUM_BLOCKS, NUM_HEADS, Plan},
     recovery::RANK,
     support::{
         Result,
@@ -26,7 +26,7 @@ pub(crate) fn write_introduction(text: &Text, plan: &Plan, trigram: f64, out: &m
     )?;
     writeln!(
         out,
-        "A transformer of {NUM_BLOCKS} block(s), {NUM_HEADS} heads, dim {DIM}, feed-forward {WIDTH}, context {CONTEXT}, tied head."
+        "A transformer of {NUM_BLOCKS} block(s), {NUM_HEADS} heads, dim {DIM}, feed-forward {FEED_FORWARD_DIM}, context {CONTEXT}, tied head."
     )?;
     let seeds = if plan.seeds.len() == 1 { "1 seed".to_owned() } else { format!("{} seeds", plan.seeds.len()) };
     let steps = grouped(plan.steps_per_epoch(text));

@@ -50,6 +50,10 @@ impl Course {
         self.tokens_per_step as f64 / seconds[seconds.len() / 2]
     }
 
+    pub(crate) fn is_whole(&self, epochs: usize, steps: usize) -> bool {
+        self.perplexities.len() == epochs && [self.losses.len(), self.seconds.len()] == [steps; 2]
+    }
+
     pub(crate) fn last_perplexity(&self) -> f64 {
         self.perplexities.last().copied().unwrap_or(f64::NAN)
     }

@@ -1,10 +1,16 @@
-//! Where files may be written.
+//! Where files may be written, and writing them whole.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
+
+use tempfile::NamedTempFile;
 
 use super::Result;
 
-/// Every output lies in a folder that is there, and no output is an input or another output.
+/// Every output lies in a folder that is there and can be written to, and no output is an input or another output.
 pub(crate) fn check<'a>(
     inputs: impl Iterator<Item = &'a PathBuf>,
     outputs: impl Iterator<Item = &'a PathBuf>,
@@ -18,9 +24,24 @@ pub(crate) fn check<'a>(
         if taken.contains(&resolved) {
             return Err(format!("{} cannot be written: it is also an input or another output", path.display()).into());
         }
+        // Whatever takes long to compute has a place to go to.
+        NamedTempFile::new_in(folder(path)).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
         taken.push(resolved);
     }
     Ok(())
+}
+
+/// Writes a file: it is there whole, or as it was.
+pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let mut file = NamedTempFile::new_in(folder(path))?;
+    write(file.as_file_mut())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The absolute path of a file that may not be there yet, without links.
@@ -28,7 +49,7 @@ fn resolved(path: &Path) -> Result<PathBuf> {
     if let Ok(path) = path.canonicalize() {
         return Ok(path);
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder(path);
     let name = path.file_name().ok_or_else(|| format!("{} is not the name of a file", path.display()))?;
     let folder = folder
         .canonicalize()

@@ -111,3 +111,36 @@ impl<const WRITE: bool> Loop for Apply<'_, WRITE> {
         finite
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Arithmetic, Rows};
+    use crate::train::optimizer::{Optimizer, arithmetic::Moment};
+
+    /// Whatever part of a vector of the instruction set it is.
+    #[test]
+    fn a_number_that_is_not_finite_is_found_wherever_it_stands() {
+        let moment = Moment { learning_rate: 1e-3, step: 3, lazy: false, decays: true };
+        let arithmetic = Arithmetic::new(Optimizer::adam_w(0.1), moment);
+        for len in [1, 7, 15, 16, 17, 63, 64, 65, 200] {
+            let mut arrays = [1.0, 0.1, 0.01, 0.2].map(|number| vec![number; len]);
+            let check = |[p, m, v, g]: &mut [Vec<f32>; 4]| {
+                let slots = [m.as_mut_slice(), v.as_mut_slice()];
+                let widths = (len, [len; 2]);
+                Rows { parameters: p, slots, gradient: g, ids: None, first: 0, widths }.apply::<false>(arithmetic)
+            };
+            assert!(check(&mut arrays));
+            for place in 0..len {
+                for (array, bad) in [(0, f32::INFINITY), (1, f32::NAN), (2, -1.0), (3, f32::MAX)] {
+                    let good = std::mem::replace(&mut arrays[array][place], bad);
+                    assert!(!check(&mut arrays), "{bad} of array {array} at {place} of {len}");
+                    arrays[array][place] = good;
+                }
+                // Large, but the step is finite: only the whole computation can tell.
+                let good = std::mem::replace(&mut arrays[0][place], f32::MAX);
+                assert!(check(&mut arrays), "{place} of {len}");
+                arrays[0][place] = good;
+            }
+        }
+    }
+}
