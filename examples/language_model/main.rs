@@ -5,7 +5,7 @@
 //! Models of one seed see the same batches, and take turns. Attention, linear layers, normalisation and autograd are
 //! candle's; lookups, the tied head with its loss, their gradients and the optimizer of the table are this crate's.
 //!
-//! With `RAYON_NUM_THREADS=1` as many models as there are processors train side by side, which is quicker in all.
+//! With `RAYON_NUM_THREADS=1` as many of the four models of a seed as there are processors train side by side, which is quicker in all.
 
 mod arguments;
 mod batches;
@@ -60,8 +60,11 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let missing: Vec<u64> = plan.seeds.iter().copied().filter(|&seed| state.outcome(seed).is_none()).collect();
     let steps = Kind::ALL.len() * plan.steps(&text) + recovery::steps(&plan, &text);
     let bar = progress::rounds(missing.len() * steps);
+    // What cannot be kept is told when everything has been trained and printed.
+    let mut kept = Ok(());
     for seed in missing {
-        state.insert(outcome(seed, &text, &plan, &bar)?)?;
+        let inserted = state.insert(outcome(seed, &text, &plan, &bar)?);
+        kept = kept.and(inserted);
     }
     bar.finish_and_clear();
     let outcomes: Vec<&Outcome> = plan.seeds.iter().filter_map(|&seed| state.outcome(seed)).collect();
@@ -69,7 +72,7 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     if let Some(path) = &arguments.plot {
         plot::save(&figure::LossCurves { models: &outcomes[0].models, trigram: trigram.ln() }, path)?;
     }
-    Ok(())
+    kept
 }
 
 /// Trains a model for each kind of table, and what the dense one is decomposed to.

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    recovery::Recovery,
+    plan::Plan,
+    recovery::{self, Recovery},
     tables::Kind,
+    text::Text,
     training::{Course, Model},
 };
 
@@ -17,9 +19,11 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Whether there is a model for each kind of table, and of each all epochs and steps.
-    pub(crate) fn is_whole(&self, epochs: usize, steps: usize) -> bool {
-        self.models.len() == Kind::ALL.len() && self.models.iter().all(|model| model.course.is_whole(epochs, steps))
+    /// Whether it is of all kinds of tables and all steps of the plan.
+    pub(crate) fn is_whole(&self, plan: &Plan, text: &Text) -> bool {
+        self.models.iter().map(|model| model.table.clone()).eq(Kind::ALL.map(|kind| kind.to_string()))
+            && self.models.iter().all(|model| model.course.is_whole(plan.epochs, plan.steps(text)))
+            && self.recovery.steps == recovery::steps(plan, text)
     }
 }
 

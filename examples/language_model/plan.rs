@@ -2,12 +2,12 @@
 
 use factorized_embedding::train::{PartRates, Schedule};
 
-use crate::{arguments::Arguments, batches, support::Result, text::Text, training};
+use crate::{arguments::Arguments, batches, recovery, support::Result, text::Text, training};
 
 pub(crate) const DIM: usize = 512;
 pub(crate) const NUM_BLOCKS: usize = 1;
 pub(crate) const NUM_HEADS: usize = 8;
-/// Hidden numbers of a block's feed-forward layer.
+/// Hidden numbers of a block's feed-forward layer: few, so that a long run takes hours, not a day.
 pub(crate) const FEED_FORWARD_DIM: usize = DIM;
 /// Tokens that a prediction sees at most.
 pub(crate) const CONTEXT: usize = 64;
@@ -45,22 +45,19 @@ impl Plan {
         Self { seeds: vec![1], epochs: 1, max_steps: 120 }
     }
 
-    /// Until the dense model predicts better than a trigram.
+    /// Until all models predict better than a trigram, and the dense one begins to know its text by heart.
     fn long() -> Self {
         Self { seeds: vec![1, 2, 3], epochs: 3, max_steps: usize::MAX }
     }
 
-    /// What an outcome depends on beside its seed, as far as it differs from run to run or has been tuned; speeds depend on the lanes.
+    /// The sizes and rates of a training, in short; its speed depends on the lanes, too.
     pub(crate) fn setup(&self, text: &Text) -> String {
         let tokens = format!("{} + {} tokens", text.training.len(), text.validation.len());
-        let size = [NUM_BLOCKS, NUM_HEADS, DIM, FEED_FORWARD_DIM, CONTEXT];
+        let sizes = [NUM_BLOCKS, NUM_HEADS, DIM, FEED_FORWARD_DIM, CONTEXT, recovery::RANK];
         let steps = self.steps_per_epoch(text);
-        let rates = [TABLE_RATE, TRANSFORMER_RATE, FACTOR_RATES.v, FINE_TUNING, WEIGHT_DECAY];
-        format!(
-            "{tokens}, sizes {size:?}, {} × {steps} steps, rates {rates:?}, {} lanes",
-            self.epochs,
-            training::num_lanes()
-        )
+        let rates = [TABLE_RATE, TRANSFORMER_RATE, FACTOR_RATES.v, FINE_TUNING, WEIGHT_DECAY, STD, MAX_NORM];
+        let lanes = training::num_lanes();
+        format!("{tokens}, sizes {sizes:?}, {} × {steps} steps, rates {rates:?}, {lanes} lanes", self.epochs)
     }
 
     pub(crate) fn steps_per_epoch(&self, text: &Text) -> usize {

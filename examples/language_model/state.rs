@@ -16,6 +16,8 @@ use crate::{
     text::Text,
 };
 
+const ADVICE: &str = "delete it to begin anew, or name another file";
+
 #[derive(Debug)]
 pub(crate) struct State<'a> {
     path: Option<&'a Path>,
@@ -24,17 +26,23 @@ pub(crate) struct State<'a> {
 
 #[derive(Debug, Deserialize, Serialize)]
 struct Contents {
-    /// All that outcomes depend on but the seed.
+    /// Of the [plan](Plan::setup).
     setup: String,
     outcomes: Vec<Outcome>,
 }
 
 impl<'a> State<'a> {
-    /// With the outcomes of the file, if it is there; those of another setup are refused.
+    /// With the outcomes of the file, those of another setup are refused; it is made if it is not there, before anything takes long.
     pub(crate) fn open(path: Option<&'a Path>, plan: &Plan, text: &Text) -> Result<Self> {
         let setup = plan.setup(text);
-        let contents = path.map(|path| read(path, &setup, plan, text)).transpose()?.flatten();
-        Ok(Self { path, contents: contents.unwrap_or(Contents { setup, outcomes: Vec::new() }) })
+        match path.map(|path| read(path, &setup, plan, text)).transpose()?.flatten() {
+            Some(contents) => Ok(Self { path, contents }),
+            None => {
+                let state = Self { path, contents: Contents { setup, outcomes: Vec::new() } };
+                state.save()?;
+                Ok(state)
+            }
+        }
     }
 
     pub(crate) fn outcome(&self, seed: u64) -> Option<&Outcome> {
@@ -44,6 +52,10 @@ impl<'a> State<'a> {
     /// Takes the outcome of another seed, and writes all of them.
     pub(crate) fn insert(&mut self, outcome: Outcome) -> Result<()> {
         self.contents.outcomes.push(outcome);
+        self.save()
+    }
+
+    fn save(&self) -> Result<()> {
         let Some(path) = self.path else { return Ok(()) };
         let write = |file: &mut File| {
             let mut file = BufWriter::new(file);
@@ -65,10 +77,13 @@ fn read(path: &Path, setup: &str, plan: &Plan, text: &Text) -> Result<Option<Con
     };
     let contents: Contents = serde_json::from_reader(BufReader::new(file)).map_err(|error| refused(&error))?;
     if contents.setup != setup {
-        return Err(refused(&format!("it is of another run ({}), expected {setup}", contents.setup)).into());
+        let reason = format!("it is of another run ({}), expected {setup}: {ADVICE}", contents.setup);
+        return Err(refused(&reason).into());
     }
-    match contents.outcomes.iter().find(|outcome| !outcome.is_whole(plan.epochs, plan.steps(text))) {
-        Some(Outcome { seed, .. }) => Err(refused(&format!("the results of seed {seed} are not whole")).into()),
+    match contents.outcomes.iter().find(|outcome| !outcome.is_whole(plan, text)) {
+        Some(Outcome { seed, .. }) => {
+            Err(refused(&format!("the results of seed {seed} are not whole: {ADVICE}")).into())
+        }
         None => Ok(Some(contents)),
     }
 }

@@ -51,7 +51,9 @@ impl Course {
     }
 
     pub(crate) fn is_whole(&self, epochs: usize, steps: usize) -> bool {
-        self.perplexities.len() == epochs && [self.losses.len(), self.seconds.len()] == [steps; 2]
+        let positive = |numbers: &[f64]| numbers.iter().all(|number| number.is_finite() && *number > 0.0);
+        [self.perplexities.len(), self.losses.len(), self.seconds.len()] == [epochs, steps, steps]
+            && [&self.perplexities, &self.losses, &self.seconds].into_iter().all(|numbers| positive(numbers))
     }
 
     pub(crate) fn last_perplexity(&self) -> f64 {
@@ -59,7 +61,7 @@ impl Course {
     }
 }
 
-/// Trains all of them, in as many lanes as [`num_lanes`] says; the bar counts the steps of all models.
+/// Trains models of one seed, in as many lanes as [`num_lanes`] says; the bar counts the steps of all models.
 pub(crate) fn train(models: &mut [Model], text: &Text, plan: &Plan, bar: &ProgressBar) -> Result<()> {
     thread::scope(|scope| {
         let run = |lane| scope.spawn(move || train_in_turns(lane, text, plan, bar).map_err(|error| error.to_string()));
@@ -86,22 +88,23 @@ fn lanes(models: &mut [Model]) -> Vec<Lane<'_>> {
     lanes.into_iter().map(|(_, lane)| lane).collect()
 }
 
-/// Where each model computes on one thread (`RAYON_NUM_THREADS=1`), as many train side by side as there are processors: small models gain
-/// less by a second thread.
+/// Where each model computes on one thread (`RAYON_NUM_THREADS=1`), as many models of a seed train side by side as there are
+/// processors: small models gain less by a second thread.
 pub(crate) fn num_lanes() -> usize {
-    if rayon::current_num_threads() == 1 { thread::available_parallelism().map_or(1, NonZero::get) } else { 1 }
+    let processors = || thread::available_parallelism().map_or(1, NonZero::get);
+    if rayon::current_num_threads() == 1 { processors().min(Kind::ALL.len()) } else { 1 }
 }
 
-/// Models of the same seed see the same batches.
+/// All of them see the same batches.
 fn train_in_turns(mut lane: Lane<'_>, text: &Text, plan: &Plan, bar: &ProgressBar) -> Result<()> {
-    let mut rngs: Vec<_> = lane.iter().map(|model| rng(model.seed, Purpose::Batches)).collect();
+    let Some(seed) = lane.first().map(|model| model.seed) else { return Ok(()) };
+    let mut rng = rng(seed, Purpose::Batches);
     let schedule = plan::schedule(plan.steps(text))?;
     let mut step = 0;
     for epoch in 1..=plan.epochs {
-        let mut batches: Vec<_> = rngs.iter_mut().map(|rng| batches::shuffled(&text.training, rng)).collect();
-        for _ in 0..plan.steps_per_epoch(text) {
-            for (model, batches) in lane.iter_mut().zip(&mut batches) {
-                let batch = batches.next().ok_or("an epoch has more steps than batches")??;
+        for batch in batches::shuffled(&text.training, &mut rng).take(plan.steps_per_epoch(text)) {
+            let batch = batch?;
+            for model in &mut lane {
                 model.step(&batch, schedule.learning_rate(step))?;
                 bar.inc(1);
             }
@@ -110,7 +113,7 @@ fn train_in_turns(mut lane: Lane<'_>, text: &Text, plan: &Plan, bar: &ProgressBa
         for model in &mut lane {
             let perplexity = model.learner.perplexity(&text.validation)?;
             model.course.perplexities.push(perplexity);
-            let Model { kind, seed, .. } = model;
+            let kind = model.kind;
             bar.suspend(|| writeln!(io::stderr(), "Seed {seed}, {kind}, epoch {epoch}: perplexity {perplexity:.2}."))?;
         }
     }

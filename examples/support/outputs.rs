@@ -6,11 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tempfile::NamedTempFile;
-
 use super::Result;
 
-/// Every output lies in a folder that is there and can be written to, and no output is an input or another output.
+/// Every output lies in a folder that is there, and no output is an input or another output.
 pub(crate) fn check<'a>(
     inputs: impl Iterator<Item = &'a PathBuf>,
     outputs: impl Iterator<Item = &'a PathBuf>,
@@ -24,19 +22,25 @@ pub(crate) fn check<'a>(
         if taken.contains(&resolved) {
             return Err(format!("{} cannot be written: it is also an input or another output", path.display()).into());
         }
-        // Whatever takes long to compute has a place to go to.
-        NamedTempFile::new_in(folder(path)).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
         taken.push(resolved);
     }
     Ok(())
 }
 
-/// Writes a file: it is there whole, or as it was.
+/// Writes a file where the path leads: it is there whole, or as it was, with the permissions that it had.
 pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let mut file = NamedTempFile::new_in(folder(path))?;
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut builder = tempfile::Builder::new();
+    // What a plain `File::create` would give; the process's mask still applies.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder(&target))?;
+    if let Ok(existing) = target.metadata() {
+        file.as_file().set_permissions(existing.permissions())?;
+    }
     write(file.as_file_mut())?;
     file.as_file().sync_all()?;
-    file.persist(path)?;
+    file.persist(target)?;
     Ok(())
 }
 

@@ -42,6 +42,26 @@ fn an_interrupted_run_goes_on_where_it_was() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_state_stays_where_its_link_leads_with_its_permissions() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let with_state = [GRAM.as_slice(), &STATE].concat();
+    let files = broken();
+    failed(&files.compress(&with_state));
+    let whole = Files::with_table(number);
+    let kept = whole.path("kept");
+    fs::copy(files.path("sums"), &kept).expect("the sums are there");
+    fs::set_permissions(&kept, fs::Permissions::from_mode(0o640)).expect("our file");
+    symlink("kept", whole.path("sums")).expect("a link");
+    let before = whole.read("kept");
+    succeeded(&whole.compress(&with_state));
+    assert_ne!(before, whole.read("kept"), "the sums of more rows");
+    assert!(whole.path("sums").is_symlink());
+    assert_eq!(fs::metadata(&kept).expect("the sums").permissions().mode() & 0o777, 0o640);
+}
+
 #[test]
 fn sums_of_all_rows_serve_for_other_ranks() {
     let files = Files::with_table(number);
