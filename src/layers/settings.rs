@@ -3,11 +3,7 @@
 use ndarray::ArrayViewMut2;
 
 use super::FactorizedEmbedding;
-use crate::{
-    Dtype, Embedding, Isa, RepeatedIds, Result, TokenId,
-    embedding::check,
-    kernel::{HotRows, PackedProjection},
-};
+use crate::{Dtype, Embedding, Isa, RepeatedIds, Result, TokenId, embedding::check, kernel::HotRows};
 
 impl FactorizedEmbedding {
     /// Masks the row of an id wherever the table is read: see [Padding](Embedding#padding).
@@ -137,13 +133,10 @@ impl FactorizedEmbedding {
         layer
     }
 
-    /// Makes anew what is derived from the factors, after a change of them or of how they are computed with.
+    /// Makes anew what is derived from the factors, hot rows too, after a change of them or of how they are computed with.
     pub(super) fn renew(&mut self) {
-        self.projection = PackedProjection::new(self.factors.scaled_projection().view(), self.factors.bias());
-        self.unscaled_projection.take();
-        self.transposed_projection.take();
-        self.inverse_norms.take();
         let hot = self.hot_ids();
+        self.repack();
         self.set_hot_rows(&hot);
     }
 

@@ -54,7 +54,8 @@ impl FactorizedEmbedding {
         self.repack();
     }
 
-    fn repack(&mut self) {
+    /// Makes the projection anew, and forgets whatever else is derived from the factors.
+    pub(super) fn repack(&mut self) {
         self.projection = PackedProjection::new(self.factors.scaled_projection().view(), self.factors.bias());
         self.unscaled_projection.take();
         self.transposed_projection.take();

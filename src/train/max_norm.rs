@@ -15,7 +15,7 @@ pub trait Renormalize {
     /// called before they are looked up. An id may be named any number of times. The padding id, whose vector is zero, stays.
     ///
     /// A vector becomes `max_norm` / (norm + 10⁻⁷) times what it was. Of a factorized layer that is done to the row of U, which
-    /// no other token shares.
+    /// no other token shares; its [hot rows](FactorizedEmbedding::with_hot_rows) are forgotten where a row was scaled.
     ///
     /// # Errors
     /// [`IdOutOfRange`](Error::IdOutOfRange), [`InvalidSetting`](Error::InvalidSetting) for a norm that is not positive and

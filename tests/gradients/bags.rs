@@ -6,7 +6,7 @@ use factorized_embedding::{
 use ndarray::{Array1, Array2, array};
 
 use crate::{
-    check::{LARGE_SHAPE, SMALL_SHAPES, check, layer},
+    check::{LARGE_SHAPE, LONG_SHAPE, SMALL_SHAPES, check, layer, long_ids},
     operation::Operation,
     reference,
     support::{
@@ -49,6 +49,12 @@ fn agree_with_the_chain_rule_beyond_a_block() {
     let ids = random::ids(400, LARGE_SHAPE.vocab_size, 1);
     check_bags(&ids, &(0..400).step_by(7).collect::<Vec<_>>(), LARGE_SHAPE);
     check_bags(&ids, &[0, 300], LARGE_SHAPE);
+}
+
+#[test]
+fn agree_with_the_chain_rule_in_parts() {
+    let ids = long_ids();
+    check_bags(&ids, &(0..ids.len()).step_by(7).collect::<Vec<_>>(), LONG_SHAPE);
 }
 
 /// Rows that are equal, and an id that stands twice: the first place has the gradient.

@@ -27,6 +27,17 @@ pub(crate) const SMALL_SHAPES: [Shape; 4] = [
 /// Beyond the blocks and panels of the kernels.
 pub(crate) const LARGE_SHAPE: Shape = Shape { vocab_size: 211, rank: 37, dim: 149 };
 
+/// So many rows of so many columns that a batch of most of them is cut into four parts, and each part into two blocks.
+pub(crate) const LONG_SHAPE: Shape = Shape { vocab_size: 1400, rank: 3, dim: 700 };
+
+/// Nearly all ids of that shape, some of them several times.
+pub(crate) fn long_ids() -> Vec<TokenId> {
+    let vocab_size = LONG_SHAPE.vocab_size as TokenId;
+    // 1,009 is prime, so that each id is met once.
+    let spread = (0..vocab_size - 20).map(|i| i * 1009 % vocab_size);
+    spread.chain(random::ids(300, LONG_SHAPE.vocab_size, 1)).collect()
+}
+
 pub(crate) fn layer(parts: &FactorParts, padding_id: Option<TokenId>) -> FactorizedEmbedding {
     let layer = FactorizedEmbedding::new(parts.factors());
     match padding_id {

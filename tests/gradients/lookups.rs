@@ -1,7 +1,7 @@
 //! Lookups.
 
 use crate::{
-    check::{LARGE_SHAPE, SMALL_SHAPES, check},
+    check::{LARGE_SHAPE, LONG_SHAPE, SMALL_SHAPES, check, long_ids},
     operation::Operation,
     support::random,
 };
@@ -21,4 +21,9 @@ fn agree_with_the_chain_rule_beyond_a_block() {
     check(&Operation::Lookup { ids: random::ids(300, LARGE_SHAPE.vocab_size, 1) }, LARGE_SHAPE);
     // More than 64 of one id: sums of sums.
     check(&Operation::Lookup { ids: vec![3; 150] }, LARGE_SHAPE);
+}
+
+#[test]
+fn agree_with_the_chain_rule_in_parts() {
+    check(&Operation::Lookup { ids: long_ids() }, LONG_SHAPE);
 }

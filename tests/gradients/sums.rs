@@ -147,3 +147,38 @@ fn what_cannot_be_clipped_is_refused_and_changes_nothing() {
     let error = gradients([1.0, f32::NAN]).expect("an id").check_finite().expect_err("NaN");
     assert_eq!(error.to_string(), "gradient [k, width] holds NaN at [0, 1]: only finite numbers can be used");
 }
+
+#[test]
+fn nan_in_any_part_is_refused_and_changes_nothing() {
+    let finite = of_lookup(&[3, 1], &Array2::ones((2, SHAPE.dim)));
+    let with_nan = |part: usize| {
+        let mut gradients = finite.clone();
+        match part {
+            0 => {
+                let u = finite.u.as_ref().expect("U is trained");
+                let mut rows = u.values().to_owned();
+                rows[[1, 2]] = f32::NAN;
+                let ids = u.ids().expect("some rows").to_vec();
+                gradients.u = Some(RowGradient::of_rows(ids, rows).expect("ascending ids"));
+            }
+            1 => gradients.diagonal.as_mut().expect("there is a diagonal")[2] = f32::NAN,
+            2 => gradients.v.as_mut().expect("V is trained")[[1, 2]] = f32::NAN,
+            _ => gradients.bias.as_mut().expect("there is a bias")[2] = f32::NAN,
+        }
+        gradients
+    };
+    let places = [
+        "u [k, rank] holds NaN at [1, 2]",
+        "diagonal [rank] holds NaN at [2]",
+        "v [rank, dim] holds NaN at [1, 2]",
+        "bias [dim] holds NaN at [2]",
+    ];
+    for (part, place) in places.into_iter().enumerate() {
+        let mut gradients = with_nan(part);
+        let message = format!("gradient of {place}: only finite numbers can be used");
+        assert_eq!(gradients.check_finite().expect_err("NaN").to_string(), message);
+        assert_eq!(gradients.clip_global_norm(1.0).expect_err("NaN").to_string(), message);
+        // NaN is not equal to itself.
+        assert_eq!(format!("{gradients:?}"), format!("{:?}", with_nan(part)));
+    }
+}

@@ -241,6 +241,12 @@ fn growing_changes_nothing_yet() {
         assert!(after.u().slice(s![.., 3..]).iter().all(|&number| number == 0.0));
         assert_eq!(after.v().slice(s![..3, ..]), before.v());
 
+        // The new entries of D are as large as the old ones on average.
+        let (old, new) = (before.diagonal().expect("a diagonal"), after.diagonal().expect("a diagonal"));
+        let average = widened(old.insert_axis(Axis(0))).mapv(|entry| entry * entry).mean().expect("three").sqrt();
+        assert_eq!(new.slice(s![..3]), old);
+        assert!(new.iter().skip(3).all(|&entry| (f64::from(entry) / average - 1.0).abs() <= EPSILON), "{new}");
+
         // The new directions are orthogonal to all others, and as long as the old ones on average.
         let v = widened(after.v());
         let lengths = v.map_axis(Axis(1), |row| row.dot(&row).sqrt());
@@ -315,14 +321,21 @@ fn ranks_and_layers_that_do_not_fit_are_refused() {
 
 #[test]
 fn the_padding_row_does_not_choose_directions() {
-    let factors = Factors::new(array![[100.0, 0.0], [0.0, 1.0], [0.0, 2.0]], array![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]);
-    let mut layer = FactorizedEmbedding::new(factors.expect("shapes that multiply")).with_padding_id(0).expect("a row");
-    let before = layer.lookup(&[0, 1, 2]).expect("ids of the vocabulary");
-    let singular_values = optimizer(Optimizer::sgd()).shrink_rank(&mut layer, 1).expect("a rank below");
-    assert!((singular_values[0] - 5.0_f64.sqrt()).abs() < 1e-6 && singular_values[1] == 0.0, "{singular_values}");
-    let after = layer.lookup(&[0, 1, 2]).expect("ids of the vocabulary");
-    assert!((&after - &before).iter().all(|difference| difference.abs() < 1e-6), "{after}");
-    assert_eq!(layer.padding_id(), Some(0));
+    // In the first block of rows, and in the second.
+    for (vocab_size, padding_id) in [(3, 0), (2500, 1500)] {
+        let mut u = Array2::from_shape_fn((vocab_size, 2), |(_, column)| if column == 0 { 0.0 } else { 2.0 });
+        u[[padding_id as usize, 0]] = 100.0;
+        let factors = Factors::new(u, array![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]).expect("shapes that multiply");
+        let mut layer = FactorizedEmbedding::new(factors).with_padding_id(padding_id).expect("a row");
+        let ids: Vec<TokenId> = (0..vocab_size as TokenId).collect();
+        let before = layer.lookup(&ids).expect("ids of the vocabulary");
+        let singular_values = optimizer(Optimizer::sgd()).shrink_rank(&mut layer, 1).expect("a rank below");
+        let expected = 2.0 * (vocab_size as f64 - 1.0).sqrt();
+        assert!((singular_values[0] / expected - 1.0).abs() < 1e-6 && singular_values[1] == 0.0, "{singular_values}");
+        let after = layer.lookup(&ids).expect("ids of the vocabulary");
+        assert!((&after - &before).iter().all(|difference| difference.abs() < 1e-6), "{after}");
+        assert_eq!(layer.padding_id(), Some(padding_id));
+    }
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub(super) struct Adam {
 
 /// What a step knows beside the rule.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
+pub(super) struct StepContext {
     pub(super) learning_rate: f64,
     /// Of this array, this step included.
     pub(super) step: u64,
@@ -55,8 +55,8 @@ pub(super) struct Row<'a> {
 }
 
 impl Arithmetic {
-    pub(super) fn new(rule: Optimizer, moment: Moment) -> Self {
-        let Moment { learning_rate, step, lazy, decays } = moment;
+    pub(super) fn new(rule: Optimizer, context: StepContext) -> Self {
+        let StepContext { learning_rate, step, lazy, decays } = context;
         let rate = learning_rate as f32;
         match rule {
             Optimizer::Sgd { momentum: Momentum::None } => Self::Plain { rate },

@@ -50,7 +50,8 @@ static BIAS: Part = Part {
 /// Rows of U that have no gradient cost nothing and stay what they are: see [`Optimizer`]. D, V and b, which every row takes
 /// part in, are trained as wholes. What is remembered of a part, as many numbers as it has or twice as many, is allocated in the
 /// first step that has a gradient of it. Systems that hand out pages when they are written to (of 2 MiB, where Linux offers
-/// them) keep none for rows far from all that were ever touched.
+/// them) keep none for rows far from all that were ever touched, as long as a state begins with zeros, is not loaded, and neither the
+/// vocabulary nor the rank grows.
 ///
 /// # Examples
 ///

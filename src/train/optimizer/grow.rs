@@ -15,6 +15,7 @@ impl FactorOptimizer {
     /// anew with U, D and V. The rank that there is already changes nothing.
     ///
     /// Takes time for all rows of U, and memory for another U and what is remembered of it.
+    /// [Hot rows](FactorizedEmbedding::with_hot_rows) are forgotten.
     ///
     /// # Errors
     /// [`NotTrainable`](Error::NotTrainable) for a layer whose U is narrow, [`ShapeMismatch`](Error::ShapeMismatch) for what is

@@ -62,7 +62,8 @@ impl FactorOptimizer {
     /// their old squares, and first moments of Adam beside second ones that begin anew would make for steps out of all
     /// proportion: Adagrad, row-wise Adagrad, Adam and `AdamW` begin anew with U, D and V.
     ///
-    /// Takes time for all rows of U, and memory for another U and its momentum.
+    /// Takes time for all rows of U, and memory for another U and its momentum. [Hot rows](FactorizedEmbedding::with_hot_rows) are
+    /// forgotten.
     ///
     /// # Errors
     /// [`NotTrainable`](Error::NotTrainable) for a layer whose U is narrow, [`ShapeMismatch`](Error::ShapeMismatch) for what is

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ndarray::{ArrayView, ArrayViewMut, ArrayViewMut2, CowArray, Dimension, IxDyn};
 
 use super::{
-    arithmetic::{Arithmetic, Moment},
+    arithmetic::{Arithmetic, StepContext},
     rows::Rows,
     state::PartState,
 };
@@ -96,8 +96,13 @@ impl<'a> Change<'a> {
     }
 
     /// What the step is in formulas.
-    pub(super) fn moment(&self, learning_rate: f64, step: u64) -> Moment {
-        Moment { learning_rate: self.rate * learning_rate, step, lazy: self.ids.is_some(), decays: self.part.decays }
+    pub(super) fn context(&self, learning_rate: f64, step: u64) -> StepContext {
+        StepContext {
+            learning_rate: self.rate * learning_rate,
+            step,
+            lazy: self.ids.is_some(),
+            decays: self.part.decays,
+        }
     }
 
     /// Computes the step without making it.

@@ -115,13 +115,13 @@ impl<const WRITE: bool> Loop for Apply<'_, WRITE> {
 #[cfg(test)]
 mod tests {
     use super::{Arithmetic, Rows};
-    use crate::train::optimizer::{Optimizer, arithmetic::Moment};
+    use crate::train::optimizer::{Optimizer, arithmetic::StepContext};
 
     /// Whatever part of a vector of the instruction set it is.
     #[test]
     fn a_number_that_is_not_finite_is_found_wherever_it_stands() {
-        let moment = Moment { learning_rate: 1e-3, step: 3, lazy: false, decays: true };
-        let arithmetic = Arithmetic::new(Optimizer::adam_w(0.1), moment);
+        let context = StepContext { learning_rate: 1e-3, step: 3, lazy: false, decays: true };
+        let arithmetic = Arithmetic::new(Optimizer::adam_w(0.1), context);
         for len in [1, 7, 15, 16, 17, 63, 64, 65, 200] {
             let mut arrays = [1.0, 0.1, 0.01, 0.2].map(|number| vec![number; len]);
             let check = |[p, m, v, g]: &mut [Vec<f32>; 4]| {

@@ -243,7 +243,7 @@ impl OptimizerState {
     /// What a prepared array needs to make its next step.
     fn ready(&mut self, learning_rate: f64, change: &Change<'_>) -> Option<(&mut PartState, Arithmetic)> {
         let state = self.parts.get_mut(change.part.name)?;
-        let arithmetic = Arithmetic::new(self.rule, change.moment(learning_rate, state.steps.saturating_add(1)));
+        let arithmetic = Arithmetic::new(self.rule, change.context(learning_rate, state.steps.saturating_add(1)));
         Some((state, arithmetic))
     }
 
