@@ -51,13 +51,15 @@
 
 mod autograd;
 mod clip;
+mod link;
 mod modules;
 mod operations;
 mod tensors;
 mod variables;
 
-pub use autograd::{AutogradEmbedding, LayerRef};
+pub use autograd::AutogradEmbedding;
 pub use clip::clip_global_norm;
+pub use link::LayerRef;
 pub use modules::{logits, lookup};
 pub use tensors::{to_array, to_tensor};
 pub use variables::{factors_from_builder, factors_to_variables};

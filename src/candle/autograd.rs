@@ -1,20 +1,17 @@
 //! A layer inside candle's autograd.
 
-use std::{
-    fmt,
-    ops::Deref,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-};
+use std::{fmt, sync::Arc};
 
 use candle_core::{DType, Device, Module, Result, Tensor, Var, bail};
 
 use super::{
+    link::{LayerRef, Link, Shared, State},
     operations::{BagOperation, CrossEntropyOperation, LogitsOperation, LookupOperation},
     tensors::{check_last, ids_of, prepared, with_matrix},
 };
 use crate::{
     FactorizedEmbedding, Pooling, TokenId,
-    train::{Backward, Gradients, Trainable, TrainableEmbedding},
+    train::{Backward, Trainable, TrainableEmbedding},
 };
 
 /// A layer that is trained as a part of a model of candle's.
@@ -25,7 +22,12 @@ use crate::{
 /// variables of the model have their gradients in candle's `GradStore`, as ever.
 ///
 /// A clone is the same layer: a model can hold one, and the loop that trains it another. What of the layer is trained, and whether
-/// gradients are scaled, each clone knows for itself, from the one that it was cloned from: say it before.
+/// gradients are scaled, each clone knows for itself, from the one that it was cloned from: say it before. `backward` fails where
+/// gradients of clones would be added that train different parts.
+///
+/// While one thread changes the layer, others wait. A step that takes several threads takes them from the pool of `rayon`: where
+/// all threads of the pool wait for the step, it has none, and nothing goes on. Do not use the layer within a parallel iterator
+/// while another thread may step.
 ///
 /// `backward` fails for outputs of before a step, whose gradients would be those of other parameters, and where gradients of
 /// before a step have not been taken. Whatever it has added up before it failed is there; drop it with `take_gradients`.
@@ -41,41 +43,19 @@ pub struct AutogradEmbedding<L: TrainableEmbedding> {
     scale_grad_by_freq: bool,
 }
 
-/// What all clones and the graph share.
-pub(super) struct Shared<L: TrainableEmbedding> {
-    state: RwLock<State<L>>,
-    /// The version of the layer that they are of, and their sum.
-    gradients: Mutex<Option<(u64, L::Gradients)>>,
-}
-
-struct State<L: TrainableEmbedding> {
-    layer: L,
-    optimizer: L::Optimizer,
-    /// How often they were changed.
-    version: u64,
-}
-
-/// A layer and its optimizer, while nobody changes them.
-pub struct LayerRef<'a, L: TrainableEmbedding>(RwLockReadGuard<'a, State<L>>);
-
-/// What an operation of the graph has to remember of its layer.
-pub(super) struct Link<L: TrainableEmbedding> {
-    shared: Arc<Shared<L>>,
-    version: u64,
-    trainable: Trainable,
-    scale_grad_by_freq: bool,
-}
-
 impl<L: TrainableEmbedding + 'static> AutogradEmbedding<L> {
     /// A layer, and what follows its gradients.
     ///
     /// # Errors
     /// Those of candle.
     pub fn new(layer: L, optimizer: L::Optimizer) -> Result<Self> {
-        let state = RwLock::new(State { layer, optimizer, version: 0 });
-        let shared = Arc::new(Shared { state, gradients: Mutex::new(None) });
         let anchor = Var::zeros((), DType::F32, &Device::Cpu)?;
-        Ok(Self { shared, anchor, trainable: Trainable::default(), scale_grad_by_freq: false })
+        Ok(Self {
+            shared: Arc::new(Shared::new(layer, optimizer)),
+            anchor,
+            trainable: Trainable::default(),
+            scale_grad_by_freq: false,
+        })
     }
 
     /// The same layer, whose gradients of rows are divided by how often their ids occur: see
@@ -224,13 +204,14 @@ impl<L: TrainableEmbedding + 'static> AutogradEmbedding<L> {
     /// this thread while another thread waits: drop it before them.
     #[must_use]
     pub fn layer(&self) -> LayerRef<'_, L> {
-        LayerRef(self.shared.state())
+        self.shared.layer()
     }
 
-    /// The sum of the gradients of all calls of `backward` since the last time they were taken; nothing if there was none.
+    /// The sum of the gradients of all calls of `backward` since the last time they were taken; nothing if there was none. They are
+    /// those of the layer as it is: give them to [`step`](Self::step) before anything else changes it.
     #[must_use]
     pub fn take_gradients(&self) -> Option<L::Gradients> {
-        locked(&self.shared.gradients).take().map(|(_, gradients)| gradients)
+        self.shared.take_gradients()
     }
 
     /// A step of the optimizer.
@@ -281,9 +262,7 @@ impl<L: TrainableEmbedding + 'static> AutogradEmbedding<L> {
     }
 
     fn link(&self) -> Link<L> {
-        let Self { shared, trainable, scale_grad_by_freq, .. } = self;
-        let (shared, version) = (Arc::clone(shared), shared.state().version);
-        Link { shared, version, trainable: *trainable, scale_grad_by_freq: *scale_grad_by_freq }
+        Link::new(Arc::clone(&self.shared), self.trainable, self.scale_grad_by_freq)
     }
 }
 
@@ -313,78 +292,7 @@ impl<L: TrainableEmbedding> Clone for AutogradEmbedding<L> {
 
 impl<L: TrainableEmbedding> fmt::Debug for AutogradEmbedding<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.shared.state();
-        write!(f, "AutogradEmbedding({:?}, {:?})", state.layer, state.optimizer)
+        let layer = self.shared.layer();
+        write!(f, "AutogradEmbedding({:?}, {:?})", *layer, layer.optimizer())
     }
-}
-
-impl<L: TrainableEmbedding> LayerRef<'_, L> {
-    /// What follows the gradients of the layer, with all that it [remembers](TrainableEmbedding::state).
-    #[must_use]
-    pub fn optimizer(&self) -> &L::Optimizer {
-        &self.0.optimizer
-    }
-}
-
-impl<L: TrainableEmbedding> Deref for LayerRef<'_, L> {
-    type Target = L;
-
-    fn deref(&self) -> &L {
-        &self.0.layer
-    }
-}
-
-impl<L: TrainableEmbedding> fmt::Debug for LayerRef<'_, L> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LayerRef({:?}, {:?})", self.0.layer, self.0.optimizer)
-    }
-}
-
-impl<L: TrainableEmbedding> Shared<L> {
-    fn state(&self) -> RwLockReadGuard<'_, State<L>> {
-        // A layer is whole after every call, whatever became of the thread.
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn state_mut(&self) -> RwLockWriteGuard<'_, State<L>> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<L: TrainableEmbedding> Link<L> {
-    /// The layer, if it is still the one that the operation was made for.
-    pub(super) fn layer(&self) -> Result<LayerRef<'_, L>> {
-        let state = self.shared.state();
-        if state.version != self.version {
-            let (expected, actual) = (self.version, state.version);
-            bail!(
-                "the embedding was changed between the forward and the backward pass: it is at version {actual}, expected {expected}"
-            );
-        }
-        Ok(LayerRef(state))
-    }
-
-    /// Gradients of the layer.
-    pub(super) fn backward<'a>(&self, layer: &'a L) -> Backward<'a, L> {
-        Backward::with_settings(layer, self.trainable, self.scale_grad_by_freq)
-    }
-
-    /// Adds gradients to those that are to be taken.
-    pub(super) fn add(&self, gradients: L::Gradients) -> Result<()> {
-        match &mut *locked(&self.shared.gradients) {
-            Some((version, sum)) if *version == self.version => sum.add(&gradients)?,
-            Some((version, _)) => {
-                let expected = self.version;
-                bail!(
-                    "gradients of version {version} of the embedding were not taken, expected those of version {expected}"
-                )
-            }
-            none => *none = Some((self.version, gradients)),
-        }
-        Ok(())
-    }
-}
-
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

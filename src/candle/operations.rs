@@ -6,7 +6,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tenso
 use ndarray::Array2;
 
 use super::{
-    autograd::{Link, locked},
+    link::{Link, locked},
     tensors::{matrix, with_last, with_matrix},
 };
 use crate::{
@@ -28,13 +28,13 @@ impl<L: TrainableEmbedding> CustomOp1 for LookupOperation<L> {
     }
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        let layer = self.link.layer()?;
+        let layer = self.link.met();
         let shape = [self.shape.as_slice(), &[layer.dim()]].concat();
         Ok((storage(layer.lookup(&self.ids)?), shape.into()))
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, grad_out: &Tensor) -> Result<Option<Tensor>> {
-        let layer = self.link.layer()?;
+        let layer = self.link.unchanged()?;
         let gradients = with_matrix(grad_out, layer.dim(), |grad_out| {
             Ok(self.link.backward(&layer).lookup(&self.ids, grad_out)?)
         })?;
@@ -66,13 +66,13 @@ impl<L: TrainableEmbedding> CustomOp1 for BagOperation<L> {
     }
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        let layer = self.link.layer()?;
+        let layer = self.link.met();
         let vectors = self.with_bags(|bags| Ok(layer.bag(bags)?))?;
         Ok((storage(vectors), (self.num_bags, layer.dim()).into()))
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, grad_out: &Tensor) -> Result<Option<Tensor>> {
-        let layer = self.link.layer()?;
+        let layer = self.link.unchanged()?;
         let gradients = with_matrix(grad_out, layer.dim(), |grad_out| {
             self.with_bags(|bags| Ok(self.link.backward(&layer).bag(bags, grad_out)?))
         })?;
@@ -92,7 +92,7 @@ impl<L: TrainableEmbedding> CustomOp2 for LogitsOperation<L> {
     }
 
     fn cpu_fwd(&self, hidden: &CpuStorage, layout: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        let layer = self.link.layer()?;
+        let layer = self.link.met();
         let logits = layer.logits(matrix(hidden, layout, layer.dim())?)?;
         Ok((storage(logits), with_last(layout.dims(), layer.vocab_size()).into()))
     }
@@ -104,7 +104,7 @@ impl<L: TrainableEmbedding> CustomOp2 for LogitsOperation<L> {
         _: &Tensor,
         grad_logits: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let layer = self.link.layer()?;
+        let layer = self.link.unchanged()?;
         let (gradients, of_hidden) = with_matrix(grad_logits, layer.vocab_size(), |grad_logits| {
             with_matrix(hidden, layer.dim(), |hidden| {
                 Ok((self.link.backward(&layer).logits(hidden, grad_logits)?, layer.soft_lookup(grad_logits)?))
@@ -136,7 +136,7 @@ impl<L: TrainableEmbedding> CustomOp2 for CrossEntropyOperation<L> {
     }
 
     fn cpu_fwd(&self, hidden: &CpuStorage, layout: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        let layer = self.link.layer()?;
+        let layer = self.link.met();
         let hidden = matrix(hidden, layout, layer.dim())?;
         let made = self.link.backward(&layer).cross_entropy(hidden, &self.targets, self.ignored)?;
         let loss = made.loss as f32;
@@ -151,7 +151,7 @@ impl<L: TrainableEmbedding> CustomOp2 for CrossEntropyOperation<L> {
         _: &Tensor,
         grad_loss: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let _unchanged = self.link.layer()?;
+        let _unchanged = self.link.unchanged()?;
         let factor = grad_loss.to_scalar::<f32>()?;
         if !factor.is_finite() {
             bail!("∂L/∂loss of a cross-entropy is {factor}, expected a finite number");

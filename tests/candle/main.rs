@@ -10,5 +10,6 @@ mod modules;
 mod operations;
 mod plain;
 mod refusals;
+mod threads;
 mod training;
 mod variables;

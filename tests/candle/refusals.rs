@@ -1,6 +1,7 @@
 //! What the bridge refuses, and that nothing has changed then.
 
 use candle_core::{DType, Device, Module, Result, Tensor, Var};
+use factorized_embedding::train::Trainable;
 
 use crate::plain::{DIM, bridged, factors, ids, refusal};
 
@@ -51,6 +52,41 @@ fn outputs_of_before_a_step_have_no_gradients() -> Result<()> {
     embedding.update(|_, _| Ok::<_, candle_core::Error>(()))?;
     assert!(loss.backward().is_err(), "gradients of a head of before a step");
     assert!(embedding.take_gradients().is_none());
+    Ok(())
+}
+
+#[test]
+fn outputs_of_before_a_change_that_fails_have_no_gradients() -> Result<()> {
+    let embedding = bridged(factors());
+    let vectors = embedding.forward(&ids(&[3], &[1]))?;
+    embedding.update(|_, _| Err::<(), _>("half done")).expect_err("the error of the closure");
+    let error = refusal(vectors.sum_all()?.backward());
+    assert!(error.ends_with("it is at version 1, expected 0"), "{error}");
+    assert!(embedding.take_gradients().is_none());
+    Ok(())
+}
+
+/// An infinite number that a factor makes of finite gradients.
+#[test]
+fn gradients_that_a_factor_makes_infinite_are_refused() -> Result<()> {
+    let embedding = bridged(factors());
+    let hidden = Var::from_vec(vec![1e3_f32; DIM], (1, DIM), &Device::Cpu)?;
+    let loss = (embedding.cross_entropy(&hidden, &ids(&[4], &[1]), None)? * 1e37)?;
+    let error = refusal(loss.backward());
+    assert!(error.contains("only finite numbers can be used"), "{error}");
+    assert!(embedding.take_gradients().is_none());
+    Ok(())
+}
+
+#[test]
+fn gradients_of_clones_that_train_other_parts_are_not_added() -> Result<()> {
+    let embedding = bridged(factors());
+    let head = embedding.clone().with_trainable(Trainable { u: false, ..Trainable::default() });
+    embedding.forward(&ids(&[3], &[1]))?.sum_all()?.backward()?;
+    let error = refusal(head.forward(&ids(&[3], &[1]))?.sum_all()?.backward());
+    assert!(error.starts_with("only one of the gradients has a part u"), "{error}");
+    let gradients = embedding.take_gradients().expect("those that were there");
+    assert!(gradients.u.is_some());
     Ok(())
 }
 
