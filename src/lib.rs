@@ -53,7 +53,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! Real tables are not low-rank: half of the singular directions of a trained table hold 70 to 80 % of its energy. If some
+//! Real tables are not low-rank: half of the singular directions of a trained table hold about 80 % of its energy. If some
 //! tokens are used far more often than others, say so with [`RowWeights`]: [`TruncatedSvd`] then keeps the rows that matter.
 //! [`evaluate::Evaluator`] tells what was lost.
 //!
@@ -89,7 +89,7 @@
 //!
 //! [`train::Backward`] gives the gradients of factors (and of dense tables): sparse where the table is, with sums over repeated ids
 //! before anything is multiplied. [`train::FactorOptimizer`] follows them in place, lazily for rows that a batch does not touch.
-//! Decomposed factors go straight into training, and trained ones can be made orthonormal again, or of
+//! Decomposed factors are trained on once they are [`balanced`](Factors::balanced), and trained ones can be made orthonormal again, or of
 //! another rank. Inside a model of candle's, [`candle::AutogradEmbedding`] does all of it.
 //!
 //! # Which decomposition
@@ -147,7 +147,7 @@
 //!
 //! # Features
 //!
-//! All but `candle`, `gzip`, `npy` and `serde` are on by default; without them the layers are still whole.
+//! `decompose`, `rayon`, `safetensors` and `word-vectors` are on by default; without them the layers are still whole.
 //!
 //! - `decompose`: all [decompositions](#which-decomposition), [`quantize::Quantizer`] and new rows for a grown vocabulary
 //!   ([`FactorizedEmbedding::append_rows`], [`FactorizedEmbedding::append_random_rows`]), through `faer`.

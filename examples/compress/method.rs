@@ -15,7 +15,7 @@ pub(crate) enum Method {
     Qr,
     /// Exact truncated SVD through the Gram matrix, summed in 64 bits: the fastest exact way for tall tables
     Gram,
-    /// The same with products in 32 bits: faster still, singular values below 1e-4 of the largest are noise
+    /// The same with products in 32 bits: faster still, singular values below 3e-4 of the largest are noise
     GramF32,
     /// Truncated SVD from random directions, for tables of very many columns
     Randomized,
