@@ -20,7 +20,8 @@ use ndarray::{Array1, Array2, ArrayViewMut2, s};
 
 const VOCAB_SIZE: usize = 700;
 const RANK: usize = 40;
-const DIM: usize = 300;
+/// Beyond the pieces of 128 columns of products with a whole table.
+const DIM: usize = 150;
 
 fn numbers(shape: (usize, usize)) -> Array2<f32> {
     Array2::from_shape_fn(shape, |(i, j)| ((7 * i + 3 * j) % 101) as f32 / 50.0 - 1.0)
@@ -120,8 +121,9 @@ fn calls_into_the_callers_arrays_allocate_nothing() {
         check_layer("blockwise int8", &blockwise().to_int8().expect("small numbers"));
         #[cfg(feature = "decompose")]
         for level in [Level::Scalar, Level::Trellis] {
+            let layer = quantized(level);
             for repeated_ids in [RepeatedIds::Compute, RepeatedIds::Copy, RepeatedIds::Automatic] {
-                check_layer(&format!("{level:?}, {repeated_ids:?}"), &quantized(level).with_repeated_ids(repeated_ids));
+                check_layer(&format!("{level:?}, {repeated_ids:?}"), &layer.clone().with_repeated_ids(repeated_ids));
             }
         }
         let table = numbers((VOCAB_SIZE, DIM));

@@ -1,15 +1,11 @@
 //! Every kind of layer, each with its reference.
 
-use std::path::Path;
-
-use factorized_embedding::{
-    DenseEmbedding, Dtype, Embedding, FactorizedEmbedding, Isa, RepeatedIds, Shape, TokenId,
-    io::safetensors::{load_factors, load_table, save_factors},
-};
+use factorized_embedding::{DenseEmbedding, Dtype, Embedding, FactorizedEmbedding, Isa, RepeatedIds, Shape, TokenId};
 use half::{bf16, f16};
 use ndarray::{Array2, s};
-use safetensors::{Dtype as FileDtype, tensor::TensorView};
 
+#[cfg(feature = "safetensors")]
+use super::files;
 use super::subject::Reference;
 use crate::support::{compare::widened, factor_parts::FactorParts, random, reference};
 
@@ -66,7 +62,6 @@ pub(crate) fn for_each_dense(
     spread.slice_mut(s![..;2, 1..]).assign(&table);
     run("spread", DenseEmbedding::new(spread.slice(s![..;2, 1..])).expect("finite"), &table, Dtype::F32);
 
-    let folder = tempfile::tempdir().expect("a temporary folder");
     for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::Int8] {
         let (stored, bytes) = narrowed(&table, dtype);
         let shape = [shape.0, shape.1];
@@ -77,9 +72,8 @@ pub(crate) fn for_each_dense(
         shifted.extend(&bytes);
         let unaligned = DenseEmbedding::from_bytes(&shifted[1..], dtype, shape).expect("the same bytes");
         run("of unaligned bytes", unaligned, &stored, dtype);
-        let path = folder.path().join(format!("{dtype}.safetensors"));
-        write_table(&path, dtype, shape, &bytes);
-        run("mapped", load_table(&path, "weight").expect("a valid file"), &stored, dtype);
+        #[cfg(feature = "safetensors")]
+        run("mapped", files::mapped(dtype, shape, &bytes), &stored, dtype);
     }
 }
 
@@ -91,23 +85,21 @@ pub(crate) fn for_each_factorized(
     padding_id: Option<TokenId>,
     check: impl Fn(&dyn Embedding, &Reference),
 ) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("factors.safetensors");
-    let reloaded = |layer: &FactorizedEmbedding| {
-        save_factors(&path, layer.factors()).expect("a writable folder");
-        FactorizedEmbedding::new(load_factors(&path).expect("the file that was just saved"))
-    };
     for parts in FactorParts::draw(shape, 5, numbers.draw()).variants() {
         let fresh = FactorizedEmbedding::new(parts.factors());
         let some_ids: Vec<u32> = (0..shape.vocab_size as u32).step_by(3).collect();
         let hot = fresh.clone().with_hot_rows(&some_ids, usize::MAX).expect("ids of the vocabulary");
         let mut layers = vec![
-            ("reloaded".to_owned(), reloaded(&fresh)),
             ("with hot rows".to_owned(), hot.with_repeated_ids(RepeatedIds::Copy)),
             ("f16".to_owned(), fresh.to_f16().expect("small numbers")),
-            ("bf16".to_owned(), reloaded(&fresh.to_bf16().expect("small numbers"))),
-            ("int8".to_owned(), reloaded(&fresh.to_int8().expect("small numbers"))),
+            ("bf16".to_owned(), fresh.to_bf16().expect("small numbers")),
+            ("int8".to_owned(), fresh.to_int8().expect("small numbers")),
         ];
+        #[cfg(feature = "safetensors")]
+        {
+            layers[2..].iter_mut().for_each(|(_, layer)| *layer = files::reloaded(layer));
+            layers.push(("reloaded".to_owned(), files::reloaded(&fresh)));
+        }
         layers.extend(Isa::supported().map(|isa| (isa.to_string(), fresh.clone().with_isa(isa))));
         for (name, layer) in layers {
             let dtype = layer.factors().dtype();
@@ -152,17 +144,4 @@ fn narrowed(table: &Array2<f32>, dtype: Dtype) -> (Array2<f32>, Vec<u8>) {
         }
         other => unreachable!("{other} is a type that this test does not know"),
     }
-}
-
-fn write_table(path: &Path, dtype: Dtype, shape: [usize; 2], bytes: &[u8]) {
-    let dtype = match dtype {
-        Dtype::F32 => FileDtype::F32,
-        Dtype::F16 => FileDtype::F16,
-        Dtype::Bf16 => FileDtype::BF16,
-        Dtype::Int8 => FileDtype::I8,
-        other => unreachable!("{other} is a type that this test does not know"),
-    };
-    let tensor = TensorView::new(dtype, shape.to_vec(), bytes).expect("as many bytes as the shape takes");
-    let file = safetensors::serialize([("weight", tensor)], None).expect("one tensor of a valid shape");
-    std::fs::write(path, file).expect("a writable folder");
 }

@@ -1,7 +1,6 @@
 //! One contract for every layer: what `Embedding` promises, checked against the reference for each implementor.
 //!
 //! `layers.rs`, `blockwise.rs` and `quantized.rs` make every kind of layer with its reference; the other modules check one part of the contract each.
-#![cfg(all(feature = "decompose", feature = "safetensors"))]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -9,9 +8,12 @@ mod support;
 mod analogies;
 mod bags;
 mod blockwise;
+#[cfg(feature = "safetensors")]
+mod files;
 mod layers;
 mod lookups;
 mod products;
+#[cfg(all(feature = "decompose", feature = "safetensors"))]
 mod quantized;
 mod refusals;
 mod search;
@@ -20,6 +22,7 @@ mod subject;
 use blockwise::for_each_blockwise;
 use factorized_embedding::{Embedding, Shape};
 use layers::{Numbers, for_each_dense, for_each_factorized};
+#[cfg(all(feature = "decompose", feature = "safetensors"))]
 use quantized::for_each_quantized;
 use subject::Reference;
 
@@ -94,6 +97,7 @@ fn blockwise_layers_of_small_integers_keep_the_contract_exactly() {
     }
 }
 
+#[cfg(all(feature = "decompose", feature = "safetensors"))]
 #[test]
 fn quantized_layers_of_every_width_keep_the_contract() {
     for dim in DIMS {
@@ -128,6 +132,7 @@ fn products_and_searches_keep_the_contract_across_blocks_of_the_vocabulary() {
             for_each_dense((vocab_size, 3), numbers, Some(padding_id), check);
             for_each_blockwise((vocab_size, 3), numbers, Some(padding_id), check);
         }
+        #[cfg(all(feature = "decompose", feature = "safetensors"))]
         for_each_quantized((vocab_size, 3), Some(padding_id), check);
     }
 }
