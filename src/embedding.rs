@@ -257,9 +257,7 @@ pub trait EmbeddingExt: Embedding {
     fn lookup_array<D: Dimension>(&self, ids: &ArrayRef<TokenId, D>) -> Result<Array<f32, D::Larger>> {
         let flat = ids.as_standard_layout();
         let flat = flat.as_slice().unwrap_or_default();
-        check::ids(flat, self.vocab_size())?;
-        let mut rows = Array2::zeros((flat.len(), self.dim()));
-        self.lookup_into(flat, rows.view_mut())?;
+        let rows = self.lookup(flat)?;
         let mut shape = D::Larger::zeros(ids.ndim() + 1);
         shape.slice_mut()[..ids.ndim()].copy_from_slice(ids.shape());
         shape[ids.ndim()] = self.dim();
@@ -288,6 +286,7 @@ pub(crate) fn cosine<'a>(a: impl Iterator<Item = &'a f32>, b: impl Iterator<Item
 }
 
 fn filled(shape: (usize, usize), fill: impl FnOnce(ArrayViewMut2<'_, f32>) -> Result<()>) -> Result<Array2<f32>> {
+    check::addressable(shape.0, shape.1)?;
     let mut out = Array2::zeros(shape);
     fill(out.view_mut())?;
     Ok(out)

@@ -134,11 +134,11 @@
 //! - Layers use the best instruction set that the machine has ([`Isa`]). On one instruction set, the bits of a looked-up row
 //!   depend neither on how many rows are looked up, nor on its position among them, nor on whether its id is repeated or
 //!   [hot](FactorizedEmbedding::with_hot_rows), nor on the number of threads; those of a bag not on the other bags, and
-//!   those of a logit not on the other hidden states, but for whether there are more than two (than eight for a
-//!   [`QuantizedEmbedding`]).
+//!   those of a logit not on the other hidden states, but for whether there are more than two (for a
+//!   [`QuantizedEmbedding`] also whether there are more than eight).
 //! - Calls that write into an array of the caller's (`lookup_into` and the like) allocate nothing once a thread has made one
 //!   like it, as long as they stay on that thread. What does allocate: hidden states, weights and rank-space rows that are
-//!   not row-major, and logits into an array whose rows are not contiguous, which are copied; tables that are not row-major
+//!   not row-major, and logits into an array whose rows are not contiguous, which are copied; the updates of a `LoraEmbedding`; tables that are not row-major
 //!   or not aligned in memory; work that `rayon` shares among threads. A thread keeps what it has allocated for its next
 //!   call, at most as much as hidden states or sums take, and blocks of fixed size.
 //! - Random numbers come from a generator of the caller's, or from `ChaCha8` with a seed that can be set.

@@ -3,8 +3,8 @@
 
 use approx::assert_abs_diff_eq;
 use factorized_embedding::{
-    Bags, BlockFactors, BlockwiseEmbedding, DenseEmbedding, Dtype, Embedding, Error, FactorizedEmbedding, Factors,
-    Pooling, TokenId, evaluate::Evaluator,
+    Bags, BlockFactors, BlockwiseEmbedding, DenseEmbedding, Dtype, Embedding, EmbeddingExt, Error, FactorizedEmbedding,
+    Factors, IteratorRows, Pooling, TokenId, evaluate::Evaluator,
 };
 use ndarray::{Array1, Array2, array};
 use rand::{SeedableRng, rngs::ChaCha8Rng};
@@ -131,6 +131,48 @@ fn saving_keeps_permissions_and_links_and_spares_devices() {
     assert_eq!(fs::metadata(&file).expect("still there").permissions().mode() & 0o777, 0o600);
     assert_eq!(load_factors(&file).expect("what was saved"), factors);
 
+    // A link to what is to be written yet, by way of another one.
+    fs::create_dir(folder.path().join("run")).expect("a writable folder");
+    let (latest, written) = (folder.path().join("latest"), folder.path().join("run/factors"));
+    std::os::unix::fs::symlink("run/last", &latest).expect("a writable folder");
+    std::os::unix::fs::symlink("factors", folder.path().join("run/last")).expect("a writable folder");
+    save_factors(&latest, &factors).expect("a folder behind the link");
+    assert!(fs::symlink_metadata(&latest).expect("still there").is_symlink());
+    assert!(fs::symlink_metadata(&written).expect("the file").is_file());
+    assert_eq!(load_factors(&latest).expect("what was saved"), factors);
+    std::os::unix::fs::symlink("circle", folder.path().join("circle")).expect("a writable folder");
+    save_factors(folder.path().join("circle"), &factors).expect("a circle is replaced");
+
     let error = save_factors("/dev/null", &factors).expect_err("a device is no file");
     assert_eq!(error.to_string(), "cannot replace /dev/null: it is not a regular file");
+}
+
+/// To open one would wait for somebody who writes into it.
+#[cfg(unix)]
+#[test]
+fn named_pipes_are_refused() {
+    use factorized_embedding::io::{hugging_face::Checkpoint, safetensors::load_factors};
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let pipe = |name: &str| {
+        let path = folder.path().join(name);
+        let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo");
+        assert!(made.success());
+        path
+    };
+    let error = load_factors(pipe("pipe")).expect_err("no file");
+    assert!(error.to_string().ends_with("it is not a regular file"), "{error}");
+    pipe("model.safetensors.index.json");
+    let error = Checkpoint::open(folder.path()).expect_err("no index");
+    assert!(error.to_string().ends_with("it is not a regular file"), "{error}");
+}
+
+/// Tables of zeros, whose columns take no memory until they are looked up.
+#[test]
+fn results_that_cannot_be_addressed_are_refused() {
+    let factors = BlockFactors::new(vec![0], vec![None], 1 << 60).expect("a table of zeros");
+    let layer = BlockwiseEmbedding::new(factors);
+    assert!(matches!(layer.lookup(&[0; 8]), Err(Error::TableTooLarge { vocab_size: 8, .. })));
+    assert!(matches!(layer.lookup_array(&array![[0, 0], [0, 0]]), Err(Error::TableTooLarge { vocab_size: 4, .. })));
+    let _ = IteratorRows::new(1, usize::MAX, || [Ok(Array2::zeros((1, 1)))].into_iter());
 }

@@ -24,9 +24,21 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error 
     move |source| Error::Io { action, path, source }
 }
 
+/// Where links lead, though nothing is there yet. What goes in circles is left to fail.
+fn end_of_links(path: &Path) -> PathBuf {
+    const MAX_LINKS: usize = 40;
+    let mut target = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let Ok(link) = fs::read_link(&target) else { return target };
+        target.pop();
+        target.push(link);
+    }
+    target
+}
+
 impl AtomicFile {
     pub(in crate::io) fn create(path: &Path) -> Result<Self> {
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let target = fs::canonicalize(path).unwrap_or_else(|_| end_of_links(path));
         let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::metadata(folder).map_err(failed("find the folder", folder))?;
         let existing = fs::metadata(&target).ok();

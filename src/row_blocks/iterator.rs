@@ -49,7 +49,7 @@ where
 {
     /// The rows of the blocks that the iterators of `make` give, which are `vocab_size` in all.
     pub fn new(vocab_size: usize, dim: usize, make: F) -> Self {
-        let block = Array2::zeros((0, dim));
+        let block = Array2::zeros((0, 0));
         Self { vocab_size, dim, make, blocks: None, block, skip: 0, read: 0, pending: false }
     }
 

@@ -64,6 +64,58 @@ pub(crate) fn weights() -> RowWeights {
     RowWeights::new((0..ROWS).map(|i| 1.0 / (1.0 + i as f64)).collect::<Vec<_>>()).expect("positive")
 }
 
+/// A file that another program has replaced since the checkpoint was opened.
+#[test]
+fn a_file_that_has_changed_is_not_copied_from_old_places() {
+    let from = model(CONFIG, &tensors("F32"));
+    let checkpoint = open(&from);
+    let table = table_of(&checkpoint);
+    let longer: Vec<Tensor> = [tensors("F32"), vec![f32s("one.more", &[2])]].concat();
+    let target = from.path("model.safetensors");
+    fs::write(from.path("new"), file_of(Some(PYTORCH), &longer)).expect("a writable folder");
+    fs::rename(from.path("new"), &target).expect("a writable folder");
+    let out = Folder::new();
+    let result =
+        checkpoint.save_with(TABLE, &Replacement::factors("svd", factors(&table)), out.path("small"), |_, _| Ok(()));
+    let text = message(&from, result);
+    assert!(text.ends_with("its tensors are no longer those that were there when it was opened"), "{text}");
+    assert_eq!(out.names(), [""; 0]);
+}
+
+/// An index may name a file in several ways.
+#[test]
+fn a_file_of_two_spellings_is_one_file() {
+    let from = Folder::new();
+    fs::create_dir(from.path("s")).expect("a writable folder");
+    fs::write(from.path("s/1.safetensors"), file_of(Some(PYTORCH), &tensors("F32"))).expect("a writable folder");
+    let spelling = |name: &str| if name == TABLE { "s//1.safetensors" } else { "s/./1.safetensors" };
+    let entries: Vec<String> =
+        tensors("F32").iter().map(|tensor| format!("{:?}: {:?}", tensor.name, spelling(&tensor.name))).collect();
+    from.write(INDEX, format!("{{\"weight_map\": {{{}}}}}", entries.join(", ")).as_bytes());
+    from.write("config.json", CONFIG.as_bytes());
+    let out = Folder::new();
+    let factors = factors(&table_of(&open(&from)));
+    save(&from, &Replacement::factors("svd", factors.clone()), &out.path("small"));
+    let compressed = Checkpoint::open(out.path("small")).expect("what was just written");
+    assert_eq!(compressed.factors(TABLE).expect("factors"), factors);
+}
+
+#[test]
+fn tensors_that_are_copied_in_pieces_are_whole() {
+    let mut tensors = tensors("F32");
+    // Beyond the megabyte that is copied at a time.
+    tensors.push(f32s("large", &[600, 1000]));
+    let from = model(CONFIG, &tensors);
+    let out = Folder::new();
+    let small = out.path("small");
+    save(&from, &Replacement::factors("svd", factors(&table_of(&open(&from)))), &small);
+    let data = |path: &Path| {
+        let (_, tensors) = read(path);
+        tensors.into_iter().find(|tensor| tensor.name == "large").expect("it is copied").bytes
+    };
+    assert!(data(&small.join("model.safetensors")) == data(&from.path("model.safetensors")));
+}
+
 #[test]
 fn factors_stand_in_place_of_the_table() {
     let from = model(CONFIG, &tensors("F32"));

@@ -168,3 +168,10 @@ fn numbers_that_are_not_finite_are_refused() {
     let reason = "group 0: v [rank, dim] holds NaN at [0, 3]: only finite numbers can be used";
     assert_invalid(&refused_bytes(&bytes), reason);
 }
+
+/// Columns that nothing in the file stands for: a lookup would allocate them.
+#[test]
+fn a_wide_table_of_nothing_is_refused() {
+    let refused = refused(&metadata("1", "1152921504606846976"), &[("group_of", "U8", 1, &[1])], &[0]);
+    assert_invalid(&refused, "it has 1152921504606846976 columns and no numbers in them, at most 1048576");
+}

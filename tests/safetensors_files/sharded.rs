@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use factorized_embedding::{
     Embedding, Error, RowBlocks,
-    io::safetensors::{SafetensorsRows, load_factors, load_table},
+    io::{
+        hugging_face::Checkpoint,
+        safetensors::{SafetensorsRows, load_factors, load_table},
+    },
 };
 use ndarray::{Array2, array};
 
@@ -87,6 +90,24 @@ fn shards_may_be_links() {
     std::fs::rename(folder.path("model-00001-of-00002.safetensors"), &target).expect("writable folders");
     std::os::unix::fs::symlink(&target, folder.path("link.safetensors")).expect("a writable folder");
     assert_read(folder.path(""), "embed", &table(1.0));
+}
+
+/// Of a cache that has lost the file: not as if there were no index.
+#[cfg(unix)]
+#[test]
+fn an_index_that_leads_nowhere_is_an_error() {
+    let folder = checkpoint(VALID);
+    std::fs::remove_file(folder.path(INDEX)).expect("the index");
+    std::fs::rename(folder.path("model-00001-of-00002.safetensors"), folder.path("model.safetensors"))
+        .expect("a writable folder");
+    std::os::unix::fs::symlink("lost", folder.path(INDEX)).expect("a writable folder");
+    assert!(refused(&folder, "embed").starts_with(&format!("cannot open FOLDER/{INDEX}: ")));
+    let error = Checkpoint::open(folder.path("")).expect_err("a broken link");
+    assert!(error.to_string().contains(INDEX), "{error}");
+    std::fs::remove_file(folder.path(INDEX)).expect("the link");
+    std::os::unix::fs::symlink("lost", folder.path("config.json")).expect("a writable folder");
+    let error = Checkpoint::open(folder.path("")).expect_err("a broken link");
+    assert!(error.to_string().contains("config.json"), "{error}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::{
         safetensors::{
             File,
             header::Header,
-            index::{self, INDEX, SINGLE},
+            index::{self, INDEX, SINGLE, is_there},
             rows::read_header,
             tensors::{FACTORS, QUANTIZED},
         },
@@ -105,7 +105,7 @@ impl Checkpoint {
         let path = path.as_ref().to_owned();
         let folder = path.is_dir().then(|| path.clone());
         let file = match &folder {
-            Some(folder) => Some(folder.join(INDEX)).filter(|index| index.exists()).unwrap_or(folder.join(SINGLE)),
+            Some(folder) => Some(folder.join(INDEX)).filter(|index| is_there(index)).unwrap_or(folder.join(SINGLE)),
             None => path.clone(),
         };
         let index = file.extension().is_some_and(|extension| extension == "json").then(|| file.clone());
@@ -116,7 +116,7 @@ impl Checkpoint {
         let compressed = compressed_tables(&shards);
 
         let config_path = file.with_file_name(CONFIG);
-        let members = config_path.exists().then(|| Members::read(&config_path, config::FORMAT)).transpose()?;
+        let members = is_there(&config_path).then(|| Members::read(&config_path, config::FORMAT)).transpose()?;
         let config = members.as_ref().map(|members| ModelConfig::new(&config_path, members)).transpose()?;
         let config = config.unwrap_or_default();
         Ok(Self { path, folder, index, shards, tensors, compressed, members, config })
@@ -198,15 +198,18 @@ fn open_shards(index: &Path) -> Result<(Vec<Shard>, Tensors)> {
     let mut shards = Vec::new();
     for (tensor, name) in &weight_map {
         let path = index::shard_path(index, tensor, name)?;
+        // As paths: `a/b` and `a//b` are one file.
+        let name = Path::new(name);
         if !numbers.contains_key(name) {
             numbers.insert(name, shards.len());
-            shards.push(Shard::open(PathBuf::from(name), path)?);
+            shards.push(Shard::open(name.to_owned(), path)?);
         }
     }
     let tensors = weight_map.iter().map(|(tensor, name)| {
-        let shard: &Shard = &shards[numbers[name]];
+        let number = numbers[Path::new(name)];
+        let shard: &Shard = &shards[number];
         match shard.header.tensors.contains_key(tensor) {
-            true => Ok((tensor.clone(), numbers[name])),
+            true => Ok((tensor.clone(), number)),
             false => Err(Error::TensorNotFound {
                 path: shard.path.clone(),
                 name: tensor.clone(),

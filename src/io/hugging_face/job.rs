@@ -61,7 +61,7 @@ impl Job<'_> {
         for (number, shard) in checkpoint.shards.iter().enumerate() {
             let target = new.place(&shard.name)?;
             match parts.take_if(|_| number == changed) {
-                Some((metadata, pieces)) => pieces::write(&shard.path, &target, metadata, pieces, &mut step)?,
+                Some((metadata, pieces)) => pieces::write(shard, &target, metadata, pieces, &mut step)?,
                 None => pieces::copy_file(&shard.path, &target, &mut step)?,
             }
             file_bytes[0] += shard.file_bytes();

@@ -7,15 +7,17 @@ use safetensors::{Dtype as FileDtype, tensor::TensorInfo};
 use super::{
     checkpoint::Shard,
     replacement::{blocks, rounded_rows, to_bytes},
+    stored::FORMAT,
 };
 use crate::{
-    Dtype, Embedding, Result,
+    Dtype, Embedding, Error, Result,
     io::{
         atomic_file::AtomicFile,
         positioned::PositionedFile,
         safetensors::{
             file_dtype,
             header::Header,
+            rows::read_header,
             tensors::{Tensor, write_numbers},
         },
     },
@@ -74,8 +76,12 @@ impl<'a> Piece<'a> {
 
 /// Writes a file of these tensors beside the metadata: `source` is the file that tensors are copied from. `progress` is told
 /// how many bytes were written since it was called last.
+///
+/// # Errors
+/// [`InvalidFile`](Error::InvalidFile) for a source whose tensors are not where they were when it was opened,
+/// [`Io`](Error::Io), and those of the layers and of `progress`.
 pub(super) fn write(
-    source: &Path,
+    source: &Shard,
     target: &Path,
     metadata: impl IntoIterator<Item = (String, String)>,
     mut pieces: Vec<Piece<'_>>,
@@ -90,7 +96,7 @@ pub(super) fn write(
         header.tensors.insert(name.clone(), TensorInfo { dtype: *dtype, shape: shape.clone(), data_offsets });
         start += bytes;
     }
-    let source = PositionedFile::open(source)?;
+    let source = unchanged(source)?;
     let mut file = AtomicFile::create(target)?;
     file.write(|file| file.write_all(&header.to_bytes()?))?;
     for piece in pieces {
@@ -110,6 +116,17 @@ pub(super) fn write(
         }
     }
     file.commit()
+}
+
+/// The file of a shard, if its tensors are still where they were.
+fn unchanged(shard: &Shard) -> Result<PositionedFile> {
+    let file = PositionedFile::open(&shard.path)?;
+    let header = read_header(&shard.path, &file)?;
+    if !header.has_places_of(&shard.header) {
+        let reason = "its tensors are no longer those that were there when it was opened".to_owned();
+        return Err(Error::InvalidFile { path: shard.path.clone(), format: FORMAT, reason });
+    }
+    Ok(file)
 }
 
 /// Copies a whole file.

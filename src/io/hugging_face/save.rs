@@ -121,7 +121,8 @@ impl Checkpoint {
     /// every library finds it. The rest is written as [`save_with`](Self::save_with) writes it, without what that has added.
     ///
     /// # Errors
-    /// [`InvalidFile`](Error::InvalidFile) where no table is kept as factors or codes, or what is kept does not fit together,
+    /// [`InvalidFile`](Error::InvalidFile) where no table is kept as factors or codes, what is kept does not fit together, or a file
+    /// has other tensors than when it was opened,
     /// [`NonFinite`](Error::NonFinite) for a number that the type cannot hold, [`Io`](Error::Io), also where `folder` is there
     /// already, and those of `progress`.
     pub fn restore(
@@ -136,6 +137,9 @@ impl Checkpoint {
                 self.compressed.len()
             )));
         };
+        if self.has(name) {
+            return Err(invalid(format!("there is a tensor {name:?} beside the parts that are kept in its place")));
+        }
         let original = self.original(name)?;
         let layer = self.embedding(name)?;
         let (shape, dtype) = ([layer.vocab_size(), layer.dim()], original.dtype);

@@ -65,8 +65,16 @@ pub fn load_block_factors(path: impl AsRef<Path>) -> Result<BlockFactors> {
     file.check_blocks(num_groups)?;
     let group_of: Array1<u8> = file.array("group_of", FileDtype::U8, u8::from_le_bytes, "U8 [vocab_size]")?;
     let blocks = (0..num_groups).map(|group| file.block(group)).collect::<Result<_>>()?;
-    BlockFactors::new(group_of.to_vec(), blocks, dim).map_err(|error| file.invalid(BLOCK_FACTORS, error.to_string()))
+    let invalid = |reason| file.invalid(BLOCK_FACTORS, reason);
+    let factors = BlockFactors::new(group_of.to_vec(), blocks, dim).map_err(|error| invalid(error.to_string()))?;
+    if dim > MAX_UNBACKED_DIM && factors.blocks().iter().all(Option::is_none) {
+        return Err(invalid(format!("it has {dim} columns and no numbers in them, at most {MAX_UNBACKED_DIM}")));
+    }
+    Ok(factors)
 }
+
+/// Columns of a table of zeros, of which a file has no numbers, at most: a lookup in it allocates as many.
+const MAX_UNBACKED_DIM: usize = 1 << 20;
 
 /// What the names of the tensors of a group begin with.
 fn prefix(group: usize) -> String {

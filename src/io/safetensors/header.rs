@@ -31,6 +31,15 @@ pub(in crate::io) struct Header {
 }
 
 impl Header {
+    /// Whether another file has the same tensors, by name, type and shape, in the same places.
+    pub(in crate::io) fn has_places_of(&self, other: &Self) -> bool {
+        let place = |(name, tensor): (&String, &TensorInfo)| {
+            let TensorInfo { dtype, shape, data_offsets } = tensor;
+            (name.clone(), *dtype, shape.clone(), *data_offsets)
+        };
+        self.data_start == other.data_start && self.tensors.iter().map(place).eq(other.tensors.iter().map(place))
+    }
+
     /// How many bytes the header takes, its length included, of a file that begins with `start` and is `file_len` bytes long.
     ///
     /// `start` is at least 8 bytes, or the whole file. What is returned is no more than the file has.

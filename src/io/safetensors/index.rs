@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    fs::File,
     io::{self, Read},
     path::{Component, Path, PathBuf},
 };
@@ -13,7 +12,7 @@ use serde::{
     de::{Error as _, IgnoredAny, MapAccess, Visitor},
 };
 
-use crate::{Error, Result};
+use crate::{Error, Result, io::regular_file};
 
 pub(in crate::io) const FORMAT: &str = "safetensors index";
 /// What they are called in a folder.
@@ -28,12 +27,17 @@ const MAX_BYTES: u64 = 100_000_000;
 pub(super) fn file_of(path: &Path, tensor: &str) -> Result<PathBuf> {
     if path.is_dir() {
         let index = path.join(INDEX);
-        return if index.exists() { shard_of(&index, tensor) } else { Ok(path.join(SINGLE)) };
+        return if is_there(&index) { shard_of(&index, tensor) } else { Ok(path.join(SINGLE)) };
     }
     if path.extension().is_some_and(|extension| extension == "json") {
         return shard_of(path, tensor);
     }
     Ok(path.to_owned())
+}
+
+/// Whether there is a file, or a link: one that leads nowhere is an error to read, not nothing.
+pub(in crate::io) fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 fn shard_of(index: &Path, tensor: &str) -> Result<PathBuf> {
@@ -74,7 +78,7 @@ pub(in crate::io) fn shard_path(index: &Path, tensor: &str, shard: &str) -> Resu
 pub(in crate::io) fn read_json(path: &Path, format: &'static str) -> Result<Vec<u8>> {
     let failed = |action| move |source: io::Error| Error::Io { action, path: path.to_owned(), source };
     let mut json = Vec::new();
-    File::open(path).map_err(failed("open"))?.take(MAX_BYTES + 1).read_to_end(&mut json).map_err(failed("read"))?;
+    regular_file::open(path)?.0.take(MAX_BYTES + 1).read_to_end(&mut json).map_err(failed("read"))?;
     if json.len() as u64 > MAX_BYTES {
         let reason = format!("it is longer than {MAX_BYTES} bytes");
         return Err(Error::InvalidFile { path: path.to_owned(), format, reason });
