@@ -35,6 +35,10 @@ fn files_of_other_programs_are_read() {
     columns.assign(&table);
     write_npy(&path, &columns).expect("a writable folder");
     assert_eq!(load_array(&path).expect("a valid file"), table);
+    // More than is read at a time.
+    let large = Array2::from_shape_fn((70_000, 65).f(), |(i, j)| (100 * i + j) as f32);
+    write_npy(&path, &large).expect("a writable folder");
+    assert_eq!(load_array(&path).expect("a valid file"), large);
     write_npy(&path, &table.mapv(f64::from)).expect("a writable folder");
     assert_eq!(load_table(&path).expect("a valid file").to_array(), table);
 }

@@ -7,7 +7,7 @@ mod support;
 use factorized_embedding::{
     Bags, BlockFactors, BlockwiseEmbedding, Embedding, FactorizedEmbedding, Pooling, RepeatedIds, Shape, TokenId,
 };
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use rayon::ThreadPool;
 
 use support::{factor_parts::FactorParts, random};
@@ -56,6 +56,10 @@ fn threads_change_nothing() {
     check("with hot rows and repeated ids", &hot.with_repeated_ids(RepeatedIds::Copy));
     check("int8", &layer.to_int8().expect("small numbers"));
     check("dense", &layer.to_dense().expect("finite products"));
+    // Of equal scores the lowest ids are found, whichever thread has them.
+    let mut parts = FactorParts::normal(shape, 4);
+    parts.u = parts.u.select(Axis(0), &(0..5000).map(|id| id % 50).collect::<Vec<_>>());
+    check("equal rows", &FactorizedEmbedding::new(parts.factors()));
 }
 
 #[test]

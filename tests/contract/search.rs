@@ -8,7 +8,7 @@ use ndarray::{Array2, s};
 use super::subject::Reference;
 use crate::support::{
     compare::{Expected, widened},
-    reference::{cosine, norm},
+    reference::norm,
 };
 
 pub(crate) fn check(layer: &dyn Embedding, reference: &Reference) {
@@ -56,23 +56,22 @@ pub(crate) fn cosines(reference: &Reference, queries: &Array2<f64>) -> Expected 
     let terms = (reference.terms + reference.dim() + 3) as f64 * f64::from(f32::EPSILON);
     let shape = (queries.nrows(), table.nrows());
     let mut expected = Expected { values: Array2::zeros(shape), tolerances: Array2::zeros(shape) };
-    for (i, query) in queries.rows().into_iter().enumerate() {
-        for (id, row) in table.rows().into_iter().enumerate() {
-            let (query, row, magnitudes) = (query.to_owned(), row.to_owned(), magnitudes.row(id).to_owned());
-            let cosine = cosine(&query, &row);
+    let norms = |array: &Array2<f64>| array.rows().into_iter().map(|row| norm(&row.to_owned())).collect::<Vec<_>>();
+    let [of_queries, of_rows, of_magnitudes] = [queries, &table, &magnitudes].map(norms);
+    let (products, largest) = (queries.dot(&table.t()), queries.abs().dot(&magnitudes.t()));
+    for ((i, id), product) in products.indexed_iter() {
+        let norms = of_queries[i] * of_rows[id];
+        if norms > 0.0 {
+            let cosine = product / norms;
             expected.values[[i, id]] = cosine;
-            let norms = norm(&query) * norm(&row);
-            if norms > 0.0 {
-                let product = query.abs().dot(&magnitudes) / norms;
-                let norm_of_row = cosine.abs() * norm(&magnitudes) / norm(&row);
-                expected.tolerances[[i, id]] = terms * (product + norm_of_row);
-            }
+            let norm_of_row = cosine.abs() * of_magnitudes[id] / of_rows[id];
+            expected.tolerances[[i, id]] = terms * (largest[[i, id]] / norms + norm_of_row);
         }
     }
     expected
 }
 
-/// Every score is that of its id, scores do not rise, equal ones stand in the order of their ids, and none of the candidates of a
+/// Candidates ascend. Every score is that of its id, scores do not rise, equal ones stand in the order of their ids, and none of the candidates of a
 /// query that is better is left out.
 pub(crate) fn check_ranking(
     name: &str,
@@ -90,7 +89,10 @@ pub(crate) fn check_ranking(
         let found: HashSet<TokenId> = ids.iter().copied().collect();
         assert_eq!(found.len(), k, "{name}: an id stands twice for query {i}");
         for (&id, &score) in ids.iter().zip(scores) {
-            assert!(candidates.contains(&id), "{name}: id {id}, which is no candidate, was found by query {i}");
+            assert!(
+                candidates.binary_search(&id).is_ok(),
+                "{name}: id {id}, which is no candidate, was found by query {i}"
+            );
             let index = [i, id as usize];
             let difference = (f64::from(score) - expected.values[index]).abs();
             assert!(

@@ -1,6 +1,6 @@
 //! A linear layer that is folded into the factors.
 
-use factorized_embedding::{Embedding, FactorizedEmbedding, Shape, TokenId};
+use factorized_embedding::{Dtype, Embedding, FactorizedEmbedding, Shape, TokenId};
 use ndarray::{Array1, Array2, Axis};
 
 use crate::support::{
@@ -54,6 +54,26 @@ fn looking_up_in_the_folded_table_is_a_lookup_and_a_linear_layer() {
         let rows = folded.lookup(&all).expect("ids of the vocabulary");
         assert_close(&format!("{layer:?} then {:?}", weight.dim()), rows.view(), &expected);
     });
+}
+
+#[test]
+fn a_narrow_u_stays_narrow() {
+    // Of each type, the share of a number that a rounding takes, at most; of integers, that of the largest of a column.
+    for (dtype, rounding) in [(Dtype::F16, 1e-3), (Dtype::Bf16, 1e-2), (Dtype::Int8, 2e-2)] {
+        for out in OUTPUTS {
+            let weight = random::normal((SHAPE.dim, out), 1);
+            let narrow = FactorParts::normal(SHAPE, 3).factors().to_dtype(dtype).expect("small numbers");
+            let folded = narrow.then_linear(weight.view(), None).expect("a weight [dim, out]");
+            assert_eq!(folded.dtype(), dtype);
+            let expected = widened(narrow.to_dense().view()).dot(&widened(weight.view()));
+            let difference = widened(folded.to_dense().view()) - &expected;
+            let norm = |array: &Array2<f64>| array.iter().map(|number| number * number).sum::<f64>().sqrt();
+            // U is rounded anew only where it is multiplied itself.
+            let tolerance = if out < SHAPE.rank { rounding } else { 1e-5 };
+            let error = norm(&difference) / norm(&expected);
+            assert!(error <= tolerance, "{dtype}, {out} columns: off by {error:e}");
+        }
+    }
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! The error of the logits instead of that of the table.
 
 use factorized_embedding::{
-    ColumnCovariance, Decompose, Error, GramAccumulator, RandomizedSvd, Rank, RowWeights, SvdRoute, TruncatedSvd,
+    ColumnCovariance, Decompose, Error, GramAccumulator, MeanRemoval, RandomizedSvd, Rank, RowWeights, SvdRoute,
+    TruncatedSvd,
 };
-use ndarray::{Array2, array};
+use ndarray::{Array2, Axis, array};
 
 use crate::support::{
     compare::widened,
@@ -49,6 +50,41 @@ fn the_error_of_the_logits_is_the_least_possible() {
     }
 }
 
+/// With the mean of the rows in the bias, what is left of the logits are those of the centred table.
+#[test]
+fn the_error_of_the_logits_beside_their_mean_is_the_least_possible() {
+    let (table, hidden) = (random::normal((200, 9), 42) + 3.0, hidden(9));
+    let covariance = ColumnCovariance::of(hidden.view()).expect("finite");
+    let logits = widened(table.view()).dot(&widened(hidden.view()).t());
+    let centred = &logits - &logits.mean_axis(Axis(0)).expect("some rows");
+    let energy = |logits: &Array2<f64>| logits.iter().map(|x| x * x).sum::<f64>();
+    let share = (energy(&centred) / energy(&logits)).sqrt();
+    let optimum = optimal_errors(&eigenvalues(gram(centred.mapv(|x| x as f32).view(), None)));
+    let mut gram = GramAccumulator::new(9).expect("nine columns");
+    gram.update(table.view(), None).expect("finite");
+    for rank in [1, 3, 8] {
+        let (svd, random) = (TruncatedSvd::new(Rank::Fixed(rank)), RandomizedSvd::new(Rank::Fixed(rank)));
+        let svd = svd.with_mean_removal(MeanRemoval::Always).with_column_covariance(covariance.clone());
+        let random = random.with_mean_removal(MeanRemoval::Always).with_column_covariance(covariance.clone());
+        let of = |method: &dyn Decompose| {
+            let decomposition = method.decompose(table.view()).expect("finite");
+            assert!(decomposition.factors.bias().is_some());
+            decomposition.weighted_relative_error.expect("a covariance")
+        };
+        let basis = gram.solve_with(Rank::Fixed(rank), MeanRemoval::Always, Some(&covariance)).expect("enough rows");
+        let errors = [
+            ("qr", of(&svd.clone().with_route(SvdRoute::Qr))),
+            ("gram", of(&svd.with_route(SvdRoute::Gram))),
+            ("randomized", of(&random)),
+            ("solved", basis.spectrum().error_at(rank)),
+        ];
+        for (name, error) in errors {
+            let expected = optimum[rank] * share;
+            assert!((error - expected).abs() < 1e-5, "{name}, rank {rank}: {error}, not {expected}");
+        }
+    }
+}
+
 #[test]
 fn the_identity_and_multiples_of_it_change_nothing() {
     let table = random::normal((60, 6), 43);
@@ -84,7 +120,7 @@ fn directions_that_nobody_has_are_given_up_unless_there_is_a_ridge() {
 fn sums_of_hidden_states_are_their_second_moment() {
     let hidden = hidden(7);
     let mut sums = GramAccumulator::new(7).expect("seven columns");
-    for block in hidden.axis_chunks_iter(ndarray::Axis(0), 11) {
+    for block in hidden.axis_chunks_iter(Axis(0), 11) {
         sums.update(block, None).expect("finite");
     }
     let (streamed, whole) =

@@ -234,6 +234,24 @@ fn what_cannot_be_solved_is_refused() {
 }
 
 #[test]
+fn left_rows_are_those_of_a_decomposition() {
+    let table = table();
+    for mean_removal in [MeanRemoval::Never, MeanRemoval::Always] {
+        let svd = TruncatedSvd::new(Rank::Fixed(3)).with_mean_removal(mean_removal);
+        let basis = svd.basis(&mut ArrayRows::new(table.view())).expect("finite");
+        let expected = basis.decompose(&mut ArrayRows::new(table.view()), None).expect("the same rows").factors;
+        assert_eq!(expected.bias().is_some(), mean_removal == MeanRemoval::Always);
+        // Some of the rows, in more blocks than one.
+        let some = s![700..2900, ..];
+        let rows = basis.left_rows(table.slice(some)).expect("finite");
+        assert_eq!(rows, expected.u().slice(some));
+        let mut u = Array2::from_elem((2200, 3), f32::NAN);
+        basis.left_rows_into(table.slice(some), u.view_mut()).expect("finite");
+        assert_eq!(u, rows);
+    }
+}
+
+#[test]
 fn the_second_half_wants_the_rows_of_the_first() {
     let table = table();
     let basis = TruncatedSvd::new(Rank::Fixed(3)).basis(&mut ArrayRows::new(table.view())).expect("finite");
