@@ -40,7 +40,7 @@ use ndarray::{Array2, ArrayView2};
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 use rand_distr::{Distribution, StandardNormal};
 
-use reference::{assert_near, select_dot};
+use reference::{assert_near, select_dot, sum_rows};
 use support::{ids::Ids, tables::Tables};
 
 /// GPT-2's, and a table whose factors are larger than any cache.
@@ -90,14 +90,21 @@ fn lookups(criterion: &mut Criterion, tables: &Tables) {
     });
     group.bench_function("dense", |bencher| {
         let backward = Backward::new(tables.dense());
+        let gradient = backward.lookup(&ids[..BATCH], grad_out).expect("shapes that fit");
+        let (expected_ids, expected) = sum_rows(&ids[..BATCH], grad_out);
+        assert_eq!(gradient.ids(), Some(expected_ids.as_slice()));
+        assert_near("the table", gradient.values(), &expected);
         bencher.iter(|| backward.lookup(next(), grad_out));
     });
+    let expected = select_dot(tables, &ids[..BATCH], grad_out);
     for isa in Isa::supported() {
         let layer = tables.factorized().clone().with_isa(isa);
-        check_lookup(tables, &layer, &ids[..BATCH], grad_out);
+        check_lookup(&expected, &layer, &ids[..BATCH], grad_out);
         of_lookup(&mut group, &format!("factorized/{isa}"), 1, &layer, &mut next, grad_out);
     }
-    of_lookup(&mut group, "factorized/2 threads", 2, tables.factorized(), &mut next, grad_out);
+    let layer = tables.factorized();
+    support::pool(2).install(|| check_lookup(&expected, layer, &ids[..BATCH], grad_out));
+    of_lookup(&mut group, "factorized/2 threads", 2, layer, &mut next, grad_out);
 }
 
 /// As in a step: what is derived from the layer once is derived each time.
@@ -115,13 +122,17 @@ fn of_lookup<'a>(
     });
 }
 
-fn check_lookup(tables: &Tables, layer: &FactorizedEmbedding, ids: &[TokenId], grad_out: ArrayView2<'_, f32>) {
+fn check_lookup(
+    ((expected_ids, expected_u), expected_v): &((Vec<TokenId>, Array2<f32>), Array2<f32>),
+    layer: &FactorizedEmbedding,
+    ids: &[TokenId],
+    grad_out: ArrayView2<'_, f32>,
+) {
     let FactorGradients { u, v, .. } = Backward::new(layer).lookup(ids, grad_out).expect("shapes that fit");
-    let ((expected_ids, expected_u), expected_v) = select_dot(tables, ids, grad_out);
     let u = u.expect("a gradient of U");
     assert_eq!(u.ids(), Some(expected_ids.as_slice()));
-    assert_near("U", u.values(), &expected_u);
-    assert_near("V", v.expect("a gradient of V").view(), &expected_v);
+    assert_near("U", u.values(), expected_u);
+    assert_near("V", v.expect("a gradient of V").view(), expected_v);
 }
 
 fn head(criterion: &mut Criterion, tables: &Tables) {
@@ -131,11 +142,31 @@ fn head(criterion: &mut Criterion, tables: &Tables) {
     let hidden = normal((STATES, dim), 2);
     let targets = &Ids::Zipf.draw(vocab_size)[..STATES];
     let factorized = Backward::new(tables.factorized());
-    let (_, expected_hidden, expected) = apart(tables.factorized(), &hidden, targets);
-    let fused = factorized.cross_entropy(hidden.view(), targets, None).expect("shapes that fit");
-    assert_near("hidden", fused.hidden.view(), &expected_hidden);
-    let u = |gradients: &FactorGradients| gradients.u.as_ref().map(RowGradient::values).map(|values| values.to_owned());
-    assert_near("U", u(&fused.gradients).expect("U").view(), &u(&expected).expect("U"));
+    let (loss, expected_hidden, expected) = apart(tables.factorized(), &hidden, targets);
+    let loss = f64::from(loss);
+    let near_loss = |what: &str, actual: f64| {
+        assert!((actual - loss).abs() <= 1e-5 * loss.abs(), "{what}: a loss of {actual}, expected {loss}");
+    };
+    let check_factorized = || {
+        let fused = factorized.cross_entropy(hidden.view(), targets, None).expect("shapes that fit");
+        near_loss("factorized", fused.loss);
+        assert_near("hidden", fused.hidden.view(), &expected_hidden);
+        let u =
+            |gradients: &FactorGradients| gradients.u.as_ref().map(RowGradient::values).map(|values| values.to_owned());
+        assert_near("U", u(&fused.gradients).expect("U").view(), &u(&expected).expect("U"));
+        let v = |gradients: &FactorGradients| gradients.v.clone().expect("V");
+        assert_near("V", v(&fused.gradients).view(), &v(&expected));
+    };
+    let dense = Backward::new(tables.dense()).cross_entropy(hidden.view(), targets, None).expect("shapes that fit");
+    near_loss("dense", dense.loss);
+    assert_near("hidden of the dense table", dense.hidden.view(), &expected_hidden);
+    // ∂L/∂V is ∂E pushed through the chain rule: (U · diag(D))ᵀ · ∂E.
+    let of_table = dense.gradients.values().to_owned();
+    assert_near(
+        "V of the dense table",
+        tables.factors().u().t().dot(&of_table).view(),
+        expected.v.as_ref().expect("V"),
+    );
 
     group.bench_function("apart", |bencher| {
         bencher.iter(|| apart(tables.factorized(), &hidden, targets));
@@ -147,6 +178,7 @@ fn head(criterion: &mut Criterion, tables: &Tables) {
     for threads in [1, 2] {
         let name = if threads == 1 { "factorized/fused" } else { "factorized/fused/2 threads" };
         let pool = support::pool(threads);
+        pool.install(check_factorized);
         group.bench_function(name, |bencher| {
             pool.install(|| bencher.iter(|| black_box(factorized.cross_entropy(hidden.view(), targets, None))));
         });
