@@ -20,7 +20,8 @@ use crate::Result;
 ///
 /// The trait is dyn-safe: a model can hold a `Box<dyn Embedding>` and not care whether the table is dense or factorized.
 /// Lookups, bags, soft lookups and logits have an `_into` twin each that writes into an array of the caller's.
-/// A call that fails has written nothing. Numbers that are given (hidden states, queries, weights) are not looked at: what is
+/// A call that fails has written nothing. Without an array of the caller's they fail with
+/// [`TableTooLarge`](crate::Error::TableTooLarge) where no array can have so many numbers. Numbers that are given (hidden states, queries, weights) are not looked at: what is
 /// computed with NaN or infinite ones is not specified.
 ///
 /// # Padding

@@ -24,7 +24,7 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error 
     move |source| Error::Io { action, path, source }
 }
 
-/// Where links lead, though nothing is there yet. What goes in circles is left to fail.
+/// Where links lead, though nothing is there yet; of links that lead in a circle, one of them.
 fn end_of_links(path: &Path) -> PathBuf {
     const MAX_LINKS: usize = 40;
     let mut target = path.to_owned();

@@ -33,7 +33,7 @@ impl ByteStream {
     /// # Errors
     /// [`Io`](Error::Io), [`MissingFeature`](Error::MissingFeature) for a file of gzip without the feature `gzip`.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let (file, len) = regular_file::open(path)?;
+        let (file, len) = regular_file::open(path, "read")?;
         let mut file = BufReader::with_capacity(BUFFER_BYTES, file);
         let start = file.fill_buf().map_err(|source| failed(path, source))?;
         let (reader, size) = if start.starts_with(&GZIP_MAGIC) {

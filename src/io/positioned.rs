@@ -18,7 +18,7 @@ pub(super) struct PositionedFile {
 
 impl PositionedFile {
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let (file, len) = regular_file::open(path)?;
+        let (file, len) = regular_file::open(path, "read")?;
         Ok(Self { file, path: path.to_owned(), len })
     }
 

@@ -89,7 +89,7 @@ pub use quantized::{load_quantized, save_quantized};
 pub use rows::SafetensorsRows;
 pub use writer::FactorsWriter;
 
-use crate::{DenseEmbedding, Dtype, Error, Result, memory};
+use crate::{DenseEmbedding, Dtype, Error, Result, io::regular_file, memory};
 
 const FORMAT: &str = "safetensors";
 /// What can be read as a table.
@@ -139,7 +139,9 @@ pub(super) struct File {
 
 impl File {
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let map = Arc::new(memory::map(path)?);
+        let (file, _) = regular_file::open(path, "map")?;
+        let map = memory::map(&file).map_err(|source| Error::Io { action: "map", path: path.to_owned(), source })?;
+        let map = Arc::new(map);
         let header = Header::parse(&map, map.len() as u64).map_err(|reason| Error::InvalidFile {
             path: path.to_owned(),
             format: FORMAT,

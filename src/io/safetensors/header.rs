@@ -6,7 +6,7 @@ use std::{
 };
 
 use safetensors::{
-    SafeTensorError,
+    Dtype, SafeTensorError,
     tensor::{Metadata, TensorInfo},
 };
 use serde::{
@@ -30,13 +30,13 @@ pub(in crate::io) struct Header {
     pub(in crate::io) data_start: usize,
 }
 
+fn place<'a>((name, tensor): (&'a String, &'a TensorInfo)) -> (&'a str, Dtype, &'a [usize], (usize, usize)) {
+    (name, tensor.dtype, &tensor.shape, tensor.data_offsets)
+}
+
 impl Header {
     /// Whether another file has the same tensors, by name, type and shape, in the same places.
     pub(in crate::io) fn has_places_of(&self, other: &Self) -> bool {
-        let place = |(name, tensor): (&String, &TensorInfo)| {
-            let TensorInfo { dtype, shape, data_offsets } = tensor;
-            (name.clone(), *dtype, shape.clone(), *data_offsets)
-        };
         self.data_start == other.data_start && self.tensors.iter().map(place).eq(other.tensors.iter().map(place))
     }
 

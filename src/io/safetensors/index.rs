@@ -78,7 +78,7 @@ pub(in crate::io) fn shard_path(index: &Path, tensor: &str, shard: &str) -> Resu
 pub(in crate::io) fn read_json(path: &Path, format: &'static str) -> Result<Vec<u8>> {
     let failed = |action| move |source: io::Error| Error::Io { action, path: path.to_owned(), source };
     let mut json = Vec::new();
-    regular_file::open(path)?.0.take(MAX_BYTES + 1).read_to_end(&mut json).map_err(failed("read"))?;
+    regular_file::open(path, "read")?.0.take(MAX_BYTES + 1).read_to_end(&mut json).map_err(failed("read"))?;
     if json.len() as u64 > MAX_BYTES {
         let reason = format!("it is longer than {MAX_BYTES} bytes");
         return Err(Error::InvalidFile { path: path.to_owned(), format, reason });
