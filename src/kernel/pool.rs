@@ -23,13 +23,13 @@ use super::{
     codes::{Ahead, PoolCodes, StoredRows},
     multiply::{MULTIPLICATIONS_PER_NANOSECOND, Source, multiply_range},
     output::OutRows,
-    packed::{PANEL_WIDTH, PackedProjection, PanelRow},
+    packed::{PANEL_WIDTH, PackedProjection},
     parallel::for_each_range,
     prefetch::prefetch,
     project::whole_rows,
     rows::{AHEAD, MAX_PREFETCH, NANOSECONDS_PER_NUMBER},
     scratch::{self, Scratch},
-    simd::{Kernel, Number, Simd, load_part, with_numbers},
+    simd::{Kernel, Number, Simd, load_part, store_part, with_numbers},
 };
 use crate::{Bags, Pooling, TokenId, rows::Numbers};
 
@@ -61,8 +61,8 @@ impl PooledRows<'_> {
 
 #[derive(Default)]
 struct Buffers {
-    /// A sum of rows and the sum of such sums, each in whole lines.
-    sums: Vec<PanelRow>,
+    /// A sum of rows on its way to the sum of sums.
+    partial: Vec<f32>,
     /// Pooled rows \[bags of a chunk, width\].
     pooled: Vec<f32>,
     /// The weight of the bias in each bag of a chunk.
@@ -71,7 +71,7 @@ struct Buffers {
 
 thread_local! {
     static BUFFERS: Scratch<Buffers> =
-        const { Cell::new(Buffers { sums: Vec::new(), pooled: Vec::new(), bias_weights: Vec::new() }) };
+        const { Cell::new(Buffers { partial: Vec::new(), pooled: Vec::new(), bias_weights: Vec::new() }) };
 }
 
 /// The sum or the mean of the rows \[m, width\] of each bag into `out` \[b, width\].
@@ -79,10 +79,19 @@ pub(crate) fn pool(isa: Isa, pooled: PooledRows<'_>, out: &mut ArrayViewMut2<'_,
     let out = OutRows::new(out);
     for_each_range(pooled.bags.len(), 1, pooled.nanoseconds_per_bag(out.columns()), |range| {
         scratch::with(&BUFFERS, |buffers| {
-            pool_range(isa, pooled, range, out.columns(), &mut buffers.sums, |bag, sum, _| {
-                // SAFETY: `out` is borrowed mutably, and every row of it belongs to one range.
-                unsafe { out.write(bag, sum) };
-            });
+            let mut ahead = pooled.ahead(&range);
+            for bag in range {
+                if out.has_slices() {
+                    // SAFETY: `out` is borrowed mutably, and every row of it belongs to one range.
+                    let sum = unsafe { out.slice(bag) };
+                    pooled.pool_bag(isa, bag, &mut ahead, &mut buffers.partial, sum);
+                } else {
+                    let sum = scratch::at_least(&mut buffers.pooled, out.columns());
+                    pooled.pool_bag(isa, bag, &mut ahead, &mut buffers.partial, sum);
+                    // SAFETY: the same.
+                    unsafe { out.write(bag, sum) };
+                }
+            }
         });
     });
 }
@@ -101,15 +110,15 @@ pub(crate) fn pool_and_project(
     let nanoseconds = pooled.nanoseconds_per_bag(rank) + multiplications;
     for_each_range(pooled.bags.len(), 1, nanoseconds, |range| {
         scratch::with(&BUFFERS, |buffers| {
+            let mut ahead = pooled.ahead(&range);
             for start in range.clone().step_by(CHUNK_BAGS) {
-                let chunk = start..range.end.min(start + CHUNK_BAGS);
-                let len = chunk.len();
+                let len = CHUNK_BAGS.min(range.end - start);
                 let rows = scratch::at_least(&mut buffers.pooled, len * rank);
                 let bias_weights = scratch::at_least(&mut buffers.bias_weights, len);
-                pool_range(isa, pooled, chunk, rank, &mut buffers.sums, |bag, sum, bias_weight| {
-                    rows[(bag - start) * rank..][..rank].copy_from_slice(sum);
-                    bias_weights[bag - start] = bias_weight;
-                });
+                for (i, bias_weight) in bias_weights.iter_mut().enumerate() {
+                    let sum = &mut rows[i * rank..][..rank];
+                    *bias_weight = pooled.pool_bag(isa, start + i, &mut ahead, &mut buffers.partial, sum);
+                }
                 let source =
                     Source { factors: Some(bias_weights), ..whole_rows(Numbers::F32(rows).into(), projection) };
                 // SAFETY: `out` is borrowed mutably, and every row of it belongs to one range.
@@ -119,52 +128,46 @@ pub(crate) fn pool_and_project(
     });
 }
 
-/// Pools some of the bags, and gives `write` each bag, its sum \[width\] and the weight that a constant added to every row
-/// has in it.
-fn pool_range(
-    isa: Isa,
-    pooled: PooledRows<'_>,
-    range: Range<usize>,
-    width: usize,
-    sums: &mut Vec<PanelRow>,
-    mut write: impl FnMut(usize, &[f32], f32),
-) {
-    let lines = width.div_ceil(PANEL_WIDTH);
-    let sums = scratch::at_least(sums, 2 * lines);
-    let PooledRows { rows, bags, padding_id } = pooled;
-    let mut ahead = Ahead::new(if range.is_empty() { 0 } else { bags.range(range.start).start });
-    for bag in range {
+impl PooledRows<'_> {
+    /// What is asked for ahead of the bags of a range.
+    fn ahead(&self, range: &Range<usize>) -> Ahead {
+        Ahead::new(if range.is_empty() { 0 } else { self.bags.range(range.start).start })
+    }
+
+    /// Pools a bag into `sum` \[width\]. Returns the weight that a constant added to every row has in it.
+    fn pool_bag(&self, isa: Isa, bag: usize, ahead: &mut Ahead, partial: &mut Vec<f32>, sum: &mut [f32]) -> f32 {
+        let Self { rows, bags, padding_id } = *self;
         let range = bags.range(bag);
         let (len, weight) = match rows {
-            StoredRows::Numbers(rows) => {
-                with_numbers!(rows, |rows| isa.run(PoolBag { rows, width, bags, range, padding_id, sums }))
-            }
+            StoredRows::Numbers(rows) => with_numbers!(rows, |rows| {
+                let partial = scratch::at_least(partial, sum.len());
+                isa.run(PoolBag { rows, bags, range, padding_id, partial, sum: &mut *sum })
+            }),
             StoredRows::Codes(coded) => {
-                let sum = &mut bytemuck::cast_slice_mut(&mut *sums)[..width];
                 sum.fill(0.0);
-                isa.run_codes(PoolCodes { coded, ahead: &mut ahead, bags, range, padding_id, sum })
+                isa.run_codes(PoolCodes { coded, ahead, bags, range, padding_id, sum: &mut *sum })
             }
         };
-        let sum = &mut bytemuck::cast_slice_mut(&mut sums[..lines])[..width];
-        let bias_weight = match bags.pooling() {
+        match bags.pooling() {
             Pooling::Mean if len > 0 => {
                 sum.iter_mut().for_each(|sum| *sum /= len as f32);
                 1.0
             }
             _ => weight as f32,
-        };
-        write(bag, sum, bias_weight);
+        }
     }
 }
 
-/// The sum of the rows of one bag into the first half of `sums`. Returns how many ids counted, and the sum of their weights.
+/// The sum of the rows of one bag. Returns how many ids counted, and the sum of their weights.
 struct PoolBag<'a, T> {
     rows: &'a [T],
-    width: usize,
     bags: &'a Bags<'a>,
     range: Range<usize>,
     padding_id: Option<TokenId>,
-    sums: &'a mut [PanelRow],
+    /// Anything \[width\].
+    partial: &'a mut [f32],
+    /// The same.
+    sum: &'a mut [f32],
 }
 
 impl<T: Number> Kernel for PoolBag<'_, T> {
@@ -172,10 +175,10 @@ impl<T: Number> Kernel for PoolBag<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) -> (usize, f64) {
-        let Self { rows, width, bags, range, padding_id, sums } = self;
+        const { assert!(POOLED_TOGETHER.is_multiple_of(GROUP)) };
+        let Self { rows, bags, range, padding_id, partial, sum } = self;
+        let width = sum.len();
         let row = |id: TokenId| &rows[id as usize * width..][..width];
-        sums.fill(PanelRow::default());
-        let (total, partial) = sums.split_at_mut(sums.len() / 2);
         let ids = bags.ids();
         if range.start == 0 {
             ids.iter().take(AHEAD).for_each(|&id| prefetch(row(id), MAX_PREFETCH));
@@ -195,53 +198,64 @@ impl<T: Number> Kernel for PoolBag<'_, T> {
             len += 1;
             if len % GROUP == 0 {
                 // The first sum is the whole of a short bag: it needs no place of its own.
-                let sum = if len <= POOLED_TOGETHER { &mut *total } else { &mut *partial };
-                add_rows(isa, &group.0, &group.1, sum);
-                if len > POOLED_TOGETHER && len % POOLED_TOGETHER == 0 {
-                    add_lines(isa, partial, total);
+                let is_first = len <= POOLED_TOGETHER;
+                let begins = (len - GROUP) % POOLED_TOGETHER == 0;
+                add_rows(isa, &group.0, &group.1, begins, if is_first { &mut *sum } else { &mut *partial });
+                if !is_first && len % POOLED_TOGETHER == 0 {
+                    add(isa, partial, sum);
                 }
             }
         }
-        let rest = len % GROUP;
-        let sum = if len <= POOLED_TOGETHER { &mut *total } else { &mut *partial };
-        for i in 0..rest {
-            add_rows(isa, &[group.0[i]], &[group.1[i]], sum);
+        let (rest, is_first) = (len % GROUP, len <= POOLED_TOGETHER);
+        let begins = (len - rest) % POOLED_TOGETHER == 0;
+        let last = if is_first { &mut *sum } else { &mut *partial };
+        let ([a, b, c, _], [of_a, of_b, of_c, _]) = group;
+        match rest {
+            0 => {}
+            1 => add_rows(isa, &[a], &[of_a], begins, last),
+            2 => add_rows(isa, &[a, b], &[of_a, of_b], begins, last),
+            _ => add_rows(isa, &[a, b, c], &[of_a, of_b, of_c], begins, last),
         }
-        if len > POOLED_TOGETHER {
-            add_lines(isa, partial, total);
+        if len == 0 {
+            sum.fill(0.0);
+        } else if !is_first && len % POOLED_TOGETHER != 0 {
+            add(isa, partial, sum);
         }
         (len, weight_sum)
     }
 }
 
-/// sum + weights\[0\] · rows\[0\] + weights\[1\] · rows\[1\] + …, in this order.
+/// weights\[0\] · rows\[0\] + weights\[1\] · rows\[1\] + …, in this order, added to the sum, or its beginning.
 #[inline(always)]
-fn add_rows<S: Simd, T: Number, const N: usize>(isa: S, rows: &[&[T]; N], weights: &[f32; N], sum: &mut [PanelRow]) {
-    let whole = rows[0].len() / PANEL_WIDTH;
-    let lines: [&[[T; PANEL_WIDTH]]; N] = rows.map(|row| &row.as_chunks().0[..whole]);
+fn add_rows<S: Simd, T: Number, const N: usize>(
+    isa: S,
+    rows: &[&[T]; N],
+    weights: &[f32; N],
+    begins: bool,
+    sum: &mut [f32],
+) {
     let weights = weights.map(|weight| isa.splat(weight));
-    for (l, line) in sum[..whole].iter_mut().enumerate() {
-        let mut value = isa.load(&line.0);
+    let (lines, rest) = sum.as_chunks_mut::<PANEL_WIDTH>();
+    let row_lines: [&[[T; PANEL_WIDTH]]; N] = rows.map(|row| &row.as_chunks().0[..lines.len()]);
+    for (l, line) in lines.iter_mut().enumerate() {
+        let mut value = if begins { isa.zero() } else { isa.load(line) };
         for i in 0..N {
-            value = isa.mul_add(weights[i], T::load(isa, &lines[i][l]), value);
+            value = isa.mul_add(weights[i], T::load(isa, &row_lines[i][l]), value);
         }
-        isa.store(value, &mut line.0);
+        isa.store(value, line);
     }
-    for line in &mut sum[whole..] {
-        let mut value = isa.load(&line.0);
+    if !rest.is_empty() {
+        let first = lines.len() * PANEL_WIDTH;
+        let mut value = if begins { isa.zero() } else { load_part(isa, rest) };
         for i in 0..N {
-            value = isa.mul_add(weights[i], load_part(isa, &rows[i][whole * PANEL_WIDTH..]), value);
+            value = isa.mul_add(weights[i], load_part(isa, &rows[i][first..]), value);
         }
-        isa.store(value, &mut line.0);
+        store_part(isa, value, rest);
     }
 }
 
-/// Adds the lines to the sum, and empties them.
+/// Adds numbers to the sum.
 #[inline(always)]
-fn add_lines<S: Simd>(isa: S, lines: &mut [PanelRow], sum: &mut [PanelRow]) {
-    let one = isa.splat(1.0);
-    for (line, sum) in lines.iter_mut().zip(sum) {
-        isa.store(isa.mul_add(one, isa.load(&line.0), isa.load(&sum.0)), &mut sum.0);
-        *line = PanelRow::default();
-    }
+fn add<S: Simd>(isa: S, numbers: &[f32], sum: &mut [f32]) {
+    add_rows(isa, &[numbers], &[1.0], false, sum);
 }

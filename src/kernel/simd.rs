@@ -123,6 +123,14 @@ pub(super) fn load_part<S: Simd, T: Number>(isa: S, numbers: &[T]) -> S::Line {
     T::load(isa, &line)
 }
 
+/// The first numbers of a line into up to sixteen.
+#[inline(always)]
+pub(super) fn store_part<S: Simd>(isa: S, value: S::Line, numbers: &mut [f32]) {
+    let mut line = [0.0; PANEL_WIDTH];
+    isa.store(value, &mut line);
+    numbers.copy_from_slice(&line[..numbers.len()]);
+}
+
 /// Widens numbers, as many as `out` takes.
 #[inline(always)]
 pub(super) fn widen<S: Simd, T: Number>(isa: S, numbers: &[T], out: &mut [f32]) {
@@ -132,9 +140,7 @@ pub(super) fn widen<S: Simd, T: Number>(isa: S, numbers: &[T], out: &mut [f32]) 
         isa.store(T::load(isa, line), out);
     }
     if !rest.is_empty() {
-        let mut line = [0.0; PANEL_WIDTH];
-        isa.store(load_part(isa, rest), &mut line);
-        out_rest.copy_from_slice(&line[..rest.len()]);
+        store_part(isa, load_part(isa, rest), out_rest);
     }
 }
 

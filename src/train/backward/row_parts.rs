@@ -4,7 +4,7 @@
 //! part a block at a time is summed, brought into rank space and multiplied with its rows of U, all while it is in the cache.
 //! What the parts have in common is added up in their order.
 
-use std::ops::Range;
+use std::{cell::Cell, ops::Range};
 
 use ndarray::{Array2, ArrayViewMut2, Axis, s};
 
@@ -14,12 +14,24 @@ use super::{
     table::TableGradient,
     weighted::{add_product, blocks},
 };
-use crate::{FactorizedEmbedding, Result, embedding::Embedding, kernel};
+use crate::{
+    FactorizedEmbedding, Result,
+    embedding::Embedding,
+    kernel::{
+        self,
+        scratch::{self, Scratch},
+    },
+};
 
 /// No more parts than this: each holds a matrix as large as V.
 const MAX_PARTS: usize = 4;
 /// Rows of a part, at least, if there is more than one.
 const MIN_ROWS: usize = 256;
+
+thread_local! {
+    /// A block of rows.
+    static ROWS: Scratch<Array2<f32>> = Cell::default();
+}
 
 /// Consecutive rows, and what comes of them.
 struct Part<'a> {
@@ -74,21 +86,25 @@ impl Part<'_> {
         table: &TableGradient<'_>,
         left: Left,
     ) -> Result<()> {
-        let (layer, start) = (backward.layer, self.range.start);
-        let len_of_block = blocks(self.range.len(), layer.dim()).next().map_or(0, |block| block.len());
-        let mut rows = Array2::zeros((len_of_block, layer.dim()));
-        for block in blocks(self.range.len(), layer.dim()) {
-            let of_table = start + block.start..start + block.end;
-            let mut rows = rows.slice_mut(s![..block.len(), ..]);
-            table.rows_into(of_table.clone(), &mut rows)?;
-            if let Some(u) = &mut self.u {
-                layer.to_rank_space_into(rows.view(), &mut u.slice_mut(s![block, ..]));
+        scratch::with(&ROWS, |rows| {
+            let (layer, start) = (backward.layer, self.range.start);
+            let len_of_block = blocks(self.range.len(), layer.dim()).next().map_or(0, |block| block.len());
+            if rows.nrows() < len_of_block || rows.ncols() != layer.dim() {
+                *rows = Array2::zeros((len_of_block, layer.dim()));
             }
-            if left.len() > 0 {
-                let of_u = left.of(backward.rows(left, &table.ids()[of_table])?.view());
-                add_product(layer.isa(), of_u.view(), rows.view(), &mut self.products.view_mut());
+            for block in blocks(self.range.len(), layer.dim()) {
+                let of_table = start + block.start..start + block.end;
+                let mut rows = rows.slice_mut(s![..block.len(), ..]);
+                table.rows_into(of_table.clone(), &mut rows)?;
+                if let Some(u) = &mut self.u {
+                    layer.to_rank_space_into(rows.view(), &mut u.slice_mut(s![block, ..]));
+                }
+                if left.len() > 0 {
+                    let of_u = left.of(backward.rows(left, &table.ids()[of_table])?.view());
+                    add_product(layer.isa(), of_u.view(), rows.view(), &mut self.products.view_mut());
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
