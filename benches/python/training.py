@@ -8,8 +8,8 @@ an update by Adam. `torch` is `Embedding(sparse=True)` with SparseAdam and `Line
 `Embedding(sparse=True)` of the whole table with SparseAdam; `ours` and `dense` are the factorized and the dense layer of this
 crate. What a first step makes of the parameters is compared before anything is timed.
 
-Prints medians; with `--json`, a list of {workload, threads, contender, median_us, best_us, rounds}, as `compare.py` does. Each
-number of threads is a process of its own.
+Prints medians over the steps of all rounds; with `--json`, a list of {workload, threads, contender, median_us, best_us, rounds}, as
+`compare.py` does. Each number of threads is a process of its own.
 """
 
 import argparse
@@ -30,6 +30,8 @@ BATCH = 4096
 LEARNING_RATE = 1e-3  # as in benches/training/step.rs
 # Threads of a library wait for more work before they sleep: the others' turns do not begin until they do.
 PAUSE = 0.02
+# Steps of a turn, after one that is not timed: it finds sleeping threads and the caches of others, as no step of a loop does.
+STEPS = 2
 
 
 def main():
@@ -113,13 +115,14 @@ def turns(shape, threads, rounds):
             compare("table", u @ v, trained("table"), torch_dense.table())
             times = {name: [] for name in contenders}
             names = list(contenders)
-            for turn in range(rounds + 1):  # The first round warms up.
+            for turn in range(rounds):
                 first = turn % len(names)
                 for name in names[first:] + names[:first]:
                     time.sleep(PAUSE)
-                    times[name].append(contenders[name]())
+                    contenders[name]()
+                    times[name] += [contenders[name]() for _ in range(STEPS)]
             server.stdin.close()
-    return {name: seconds[1:] for name, seconds in times.items()}
+    return times
 
 
 def compare(what, before, ours, theirs):

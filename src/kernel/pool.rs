@@ -23,7 +23,7 @@ use super::{
     codes::{Ahead, PoolCodes, StoredRows},
     multiply::{MULTIPLICATIONS_PER_NANOSECOND, Source, multiply_range},
     output::OutRows,
-    packed::{PANEL_WIDTH, PackedProjection},
+    packed::{PANEL_WIDTH, PackedProjection, PanelRow},
     parallel::for_each_range,
     prefetch::prefetch,
     project::whole_rows,
@@ -61,9 +61,9 @@ impl PooledRows<'_> {
 
 #[derive(Default)]
 struct Buffers {
-    /// A sum of rows on its way to the sum of sums.
-    partial: Vec<f32>,
-    /// Pooled rows \[bags of a chunk, width\].
+    /// A sum of rows on its way to the sum of sums, in lines.
+    partial: Vec<PanelRow>,
+    /// Pooled rows \[bags of a chunk, width\], or one on its way to where its numbers are not side by side.
     pooled: Vec<f32>,
     /// The weight of the bias in each bag of a chunk.
     bias_weights: Vec<f32>,
@@ -135,12 +135,13 @@ impl PooledRows<'_> {
     }
 
     /// Pools a bag into `sum` \[width\]. Returns the weight that a constant added to every row has in it.
-    fn pool_bag(&self, isa: Isa, bag: usize, ahead: &mut Ahead, partial: &mut Vec<f32>, sum: &mut [f32]) -> f32 {
+    fn pool_bag(&self, isa: Isa, bag: usize, ahead: &mut Ahead, partial: &mut Vec<PanelRow>, sum: &mut [f32]) -> f32 {
         let Self { rows, bags, padding_id } = *self;
         let range = bags.range(bag);
         let (len, weight) = match rows {
             StoredRows::Numbers(rows) => with_numbers!(rows, |rows| {
-                let partial = scratch::at_least(partial, sum.len());
+                let partial = scratch::at_least(partial, sum.len().div_ceil(PANEL_WIDTH));
+                let partial = &mut bytemuck::cast_slice_mut(partial)[..sum.len()];
                 isa.run(PoolBag { rows, bags, range, padding_id, partial, sum: &mut *sum })
             }),
             StoredRows::Codes(coded) => {
