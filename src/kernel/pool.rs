@@ -200,7 +200,7 @@ impl<T: Number> Kernel for PoolBag<'_, T> {
             if len % GROUP == 0 {
                 // The first sum is the whole of a short bag: it needs no place of its own.
                 let is_first = len <= POOLED_TOGETHER;
-                let begins = (len - GROUP) % POOLED_TOGETHER == 0;
+                let begins = (len - GROUP).is_multiple_of(POOLED_TOGETHER);
                 add_rows(isa, &group.0, &group.1, begins, if is_first { &mut *sum } else { &mut *partial });
                 if !is_first && len % POOLED_TOGETHER == 0 {
                     add(isa, partial, sum);
@@ -208,7 +208,7 @@ impl<T: Number> Kernel for PoolBag<'_, T> {
             }
         }
         let (rest, is_first) = (len % GROUP, len <= POOLED_TOGETHER);
-        let begins = (len - rest) % POOLED_TOGETHER == 0;
+        let begins = (len - rest).is_multiple_of(POOLED_TOGETHER);
         let last = if is_first { &mut *sum } else { &mut *partial };
         let ([a, b, c, _], [of_a, of_b, of_c, _]) = group;
         match rest {
