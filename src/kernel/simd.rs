@@ -140,6 +140,7 @@ pub(super) fn widen<S: Simd, T: Number>(isa: S, numbers: &[T], out: &mut [f32]) 
         isa.store(T::load(isa, line), out);
     }
     if !rest.is_empty() {
+        assert_eq!(rest.len(), out_rest.len());
         store_part(isa, load_part(isa, rest), out_rest);
     }
 }
