@@ -30,6 +30,7 @@ pub(crate) mod scratch;
 mod simd;
 mod softmax;
 mod tile;
+mod transpose;
 mod vectorize;
 
 pub(crate) use codes::{CodeLayout, CodedQueries, CodedRows, Queries, decode_rows, score_codes};
@@ -42,9 +43,10 @@ pub(crate) use pool_tiles::pool_tiles;
 pub(crate) use products::{TableRows, add_weighted_rows, nanoseconds_per_row, scores};
 pub use project::RepeatedIds;
 pub(crate) use project::{GatheredRows, add_projected, project, project_rows};
-pub(crate) use rows::{copy_rows, copy_stored_rows};
+pub(crate) use rows::{AHEAD, copy_rows, copy_stored_rows, prefetch_row};
 pub(crate) use scatter::scatter_scores;
 pub(crate) use softmax::{max_and_sum_exp, scaled_exp};
+pub(crate) use transpose::transpose;
 pub(crate) use vectorize::{Loop, all_finite, vectorize};
 
 #[cfg(test)]

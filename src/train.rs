@@ -11,7 +11,6 @@ mod row_gradient;
 mod schedule;
 mod trainable;
 mod trainable_embedding;
-mod transpose;
 
 pub use backward::Backward;
 pub use cross_entropy::CrossEntropy;

@@ -25,9 +25,8 @@ use super::{
     output::OutRows,
     packed::{PANEL_WIDTH, PackedProjection, PanelRow},
     parallel::for_each_range,
-    prefetch::prefetch,
     project::whole_rows,
-    rows::{AHEAD, MAX_PREFETCH, NANOSECONDS_PER_NUMBER},
+    rows::{AHEAD, NANOSECONDS_PER_NUMBER, prefetch_row},
     scratch::{self, Scratch},
     simd::{Kernel, Number, Simd, load_part, store_part, with_numbers},
 };
@@ -182,13 +181,13 @@ impl<T: Number> Kernel for PoolBag<'_, T> {
         let row = |id: TokenId| &rows[id as usize * width..][..width];
         let ids = bags.ids();
         if range.start == 0 {
-            ids.iter().take(AHEAD).for_each(|&id| prefetch(row(id), MAX_PREFETCH));
+            ids.iter().take(AHEAD).for_each(|&id| prefetch_row(row(id)));
         }
         let (mut len, mut weight_sum) = (0, 0.0);
         let mut group: ([&[T]; GROUP], [f32; GROUP]) = ([&[]; GROUP], [0.0; GROUP]);
         for i in range {
             if let Some(&next) = ids.get(i + AHEAD) {
-                prefetch(row(next), MAX_PREFETCH);
+                prefetch_row(row(next));
             }
             if Some(ids[i]) == padding_id {
                 continue;

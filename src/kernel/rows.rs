@@ -21,16 +21,22 @@ use crate::{
 
 /// How many rows ahead of their use the next ones are asked for: far enough to keep as many on their way as the machine can
 /// wait for, near enough to stay in the second-level cache. 8 and 16 rows were slower by up to a third where rows are short.
-pub(super) const AHEAD: usize = 32;
+pub(crate) const AHEAD: usize = 32;
 
 /// Bytes of a row that are asked for line by line: what follows in a longer one, the machine guesses sooner than we ask.
-pub(super) const MAX_PREFETCH: usize = 1536;
+const MAX_PREFETCH: usize = 1536;
 
 /// What a number takes that is read from a large table, about.
 pub(super) const NANOSECONDS_PER_NUMBER: f64 = 0.3;
 
 /// Rows that a thread takes at least.
 const UNIT: usize = 16;
+
+/// Asks for a row that is needed [a while later](AHEAD).
+#[inline(always)]
+pub(crate) fn prefetch_row<T>(row: &[T]) {
+    prefetch(row, MAX_PREFETCH);
+}
 
 /// Row `ids[i]` of the table into row i of `out`.
 pub(crate) fn copy_rows(isa: Isa, table: &Rows<'_>, ids: &[TokenId], out: &mut ArrayViewMut2<'_, f32>) {
@@ -66,7 +72,7 @@ impl<T: Number> Kernel for Copy<'_, T> {
         let row = |id: TokenId| &self.numbers[id as usize * width..][..width];
         for i in self.range {
             if let Some(&next) = self.ids.get(i + AHEAD) {
-                prefetch(row(next), MAX_PREFETCH);
+                prefetch_row(row(next));
             }
             let row = row(self.ids[i]);
             if self.out.has_slices() {

@@ -9,8 +9,8 @@ use super::{
     weighted::{add_product, multiply, row_gradient},
 };
 use crate::{
-    Embedding, FactorizedEmbedding, Result, TokenId,
-    train::{CrossEntropy, FactorGradients, transpose::transpose_into},
+    Embedding, FactorizedEmbedding, Result, TokenId, kernel,
+    train::{CrossEntropy, FactorGradients},
 };
 
 pub(super) fn with_gradients(
@@ -35,7 +35,7 @@ pub(super) fn with_gradients(
         if let Some(u) = &mut u {
             multiply(isa, of_logits, queries.view(), &mut u.slice_mut(s![block, ..]));
         }
-        add_product(isa, left.of(rows.view()).view(), of_logits, &mut pooled.slice_mut(s![..rank, ..]));
+        add_product(isa, left.of(isa, rows.view()).view(), of_logits, &mut pooled.slice_mut(s![..rank, ..]));
     })?;
     if has_bias {
         pooled.row_mut(rank).assign(&aview1(&head.sums(&softmax)));
@@ -46,7 +46,7 @@ pub(super) fn with_gradients(
     let with_bias =
         factors.bias().and_then(|bias| concatenate(Axis(0), &[projection.view(), bias.insert_axis(Axis(0))]).ok());
     let mut pooled_rows = Array2::zeros((queries.nrows(), pooled.nrows()));
-    transpose_into(pooled.view(), pooled_rows.view_mut());
+    kernel::transpose(isa, pooled.view(), &mut pooled_rows.view_mut());
     multiply(isa, pooled_rows.view(), with_bias.unwrap_or(projection).view(), &mut of_hidden.view_mut());
 
     let wanted = backward.left();

@@ -12,8 +12,8 @@ use super::{
     weighted::{add_product, blocks, columns_into, multiply, row_gradient, used_columns},
 };
 use crate::{
-    Bags, DenseEmbedding, Embedding, Isa, Result, TokenId,
-    train::{CrossEntropy, RowGradient, transpose::transpose_into},
+    Bags, DenseEmbedding, Embedding, Isa, Result, TokenId, kernel,
+    train::{CrossEntropy, RowGradient},
 };
 
 impl Differentiate<RowGradient> for DenseEmbedding<'_> {
@@ -70,10 +70,10 @@ impl Differentiate<RowGradient> for DenseEmbedding<'_> {
         let mut pooled = Array2::zeros((dim, counted.hidden.nrows()));
         head.gradients(&softmax, |block, rows, of_logits| {
             multiply(isa, of_logits, counted.hidden.view(), &mut gradient.slice_mut(s![block, ..]));
-            add_product(isa, left.of(rows.view()).view(), of_logits, &mut pooled.view_mut());
+            add_product(isa, left.of(isa, rows.view()).view(), of_logits, &mut pooled.view_mut());
         })?;
         let mut of_hidden = Array2::zeros(counted.hidden.dim());
-        transpose_into(pooled.view(), of_hidden.view_mut());
+        kernel::transpose(isa, pooled.view(), &mut of_hidden.view_mut());
         let gradients = row_gradient(head.ids, gradient, layer.vocab_size())?;
         Ok(CrossEntropy { loss: softmax.loss, hidden: counted.spread(of_hidden, targets.len()), gradients })
     }

@@ -48,7 +48,7 @@ impl Differentiate<FactorGradients> for FactorizedEmbedding {
                 multiply(isa, block_weights.view(), queries.view(), &mut u.slice_mut(s![block, ..]));
             }
             let rows = backward.rows(left, ids)?;
-            add_product(isa, left.of(rows.view()).view(), block_weights.view(), &mut pooled.view_mut());
+            add_product(isa, left.of(isa, rows.view()).view(), block_weights.view(), &mut pooled.view_mut());
         }
         let u = u.map(|u| row_gradient(ids, u, backward.layer.vocab_size())).transpose()?;
         Ok(FactorGradients { u, ..backward.shared(left, backward.products(pooled.view(), vectors)) })

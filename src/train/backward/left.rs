@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2, s};
 
-use crate::train::transpose::transpose_into;
+use crate::{Isa, kernel};
 
 /// Which rows it has: those of rank space, a row for the bias, or both.
 #[derive(Clone, Copy)]
@@ -19,10 +19,10 @@ impl Left {
     }
 
     /// The transpose of rows \[k, rank\], and ones for the bias.
-    pub(super) fn of(self, rows: ArrayView2<'_, f32>) -> Array2<f32> {
+    pub(super) fn of(self, isa: Isa, rows: ArrayView2<'_, f32>) -> Array2<f32> {
         let mut left = Array2::ones((self.len(), rows.nrows()));
         if self.rank > 0 {
-            transpose_into(rows, left.slice_mut(s![..self.rank, ..]));
+            kernel::transpose(isa, rows, &mut left.slice_mut(s![..self.rank, ..]));
         }
         left
     }

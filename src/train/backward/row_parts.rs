@@ -100,7 +100,7 @@ impl Part<'_> {
                     layer.to_rank_space_into(rows.view(), &mut u.slice_mut(s![block, ..]));
                 }
                 if left.len() > 0 {
-                    let of_u = left.of(backward.rows(left, &table.ids()[of_table])?.view());
+                    let of_u = left.of(layer.isa(), backward.rows(left, &table.ids()[of_table])?.view());
                     add_product(layer.isa(), of_u.view(), rows.view(), &mut self.products.view_mut());
                 }
             }

@@ -71,6 +71,18 @@ impl<'a> Rows<'a> {
         kernel::vectorize(Apply::<WRITE> { rows: self, arithmetic })
     }
 
+    /// Asks for the i-th row that has a gradient, if there is one, and for what is remembered of it: the machine cannot guess where
+    /// they are.
+    #[inline(always)]
+    fn prefetch(&self, i: usize) {
+        let Some(&id) = self.ids.and_then(|ids| ids.get(i)) else { return };
+        let place = id as usize - self.first;
+        let (width, [first, second]) = self.widths;
+        kernel::prefetch_row(&self.parameters[place * width..][..width]);
+        kernel::prefetch_row(&self.slots[0][place * first..][..first]);
+        kernel::prefetch_row(&self.slots[1][place * second..][..second]);
+    }
+
     /// The i-th row that has a gradient.
     #[inline(always)]
     fn row(&mut self, i: usize) -> Row<'_> {
@@ -106,6 +118,7 @@ impl<const WRITE: bool> Loop for Apply<'_, WRITE> {
         }
         let mut finite = true;
         for i in 0..rows.touched() {
+            rows.prefetch(i + kernel::AHEAD);
             finite &= arithmetic.apply::<WRITE>(rows.row(i));
         }
         finite
