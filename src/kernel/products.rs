@@ -40,9 +40,9 @@ const SCORED_COLUMNS: usize = 128;
 /// Rows of a piece whose weighted sum is computed together, at most: the more, the less often sums are loaded and stored. With
 /// pieces of 64 rows, 128 sums of 320 rows took 1.13 of the time.
 const SUMMED_ROWS: usize = 320;
-/// The same for [few](FEW_SUMS) sums, which a piece is read once or twice for: it is in a nearer cache then. One sum took 0.87 of the
-/// time.
+/// The same for few sums, which a piece is read once or a few times for: it is in a nearer cache then. One sum took 0.87 of the time.
 const SUMMED_ROWS_OF_FEW: usize = 128;
+/// So many sums or fewer are few.
 const FEW_SUMS: usize = 15;
 /// Columns of such a piece, which takes 160 KB as panels. From 64 to 192 columns took the same time; with 32 it was 1.03 of it.
 const SUMMED_COLUMNS: usize = 8 * PANEL_WIDTH;

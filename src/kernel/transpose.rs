@@ -73,7 +73,7 @@ mod tests {
                     let check = |rows: ArrayView2<'_, f32>| {
                         let mut out = Array2::from_elem((rows.ncols(), rows.nrows()), f32::NAN);
                         transpose(isa, rows, &mut out.view_mut());
-                        assert_eq!(out, rows.t(), "{isa:?}, {:?}", rows.shape());
+                        assert_eq!(out, rows.t(), "{isa}, {:?}", rows.shape());
                     };
                     check(rows.view());
                     check(rows.t());

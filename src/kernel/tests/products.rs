@@ -41,8 +41,8 @@ fn assert_product(what: &str, out: ArrayView2<'_, f32>, start: f32, a: ArrayView
 /// Numbers of queries around the few and the tiles, of rows around the panels and the pieces, widths around the panels
 /// and the pieces of 128.
 fn sizes() -> impl Iterator<Item = (usize, usize, usize)> {
-    let ns = [0, 1, 2, 3, 7, 8, 9, 12, 15, 16, 24, 25];
-    let rows = [1, 2, 15, 16, 17, 31, 33, 127, 128, 129, 320, 321, 650];
+    let ns = [0, 1, 2, 3, 7, 8, 9, 12, 15, 16, 20, 24, 25];
+    let rows = [1, 2, 15, 16, 17, 31, 33, 127, 128, 129, 320, 321, 650, 300];
     let widths = [1, 15, 16, 17, 63, 64, 65, 127, 128, 129, 300];
     ns.into_iter()
         .flat_map(move |n| rows.into_iter().enumerate().map(move |(i, len)| (n, len, widths[(n + i) % widths.len()])))
