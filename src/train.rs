@@ -3,6 +3,8 @@
 mod backward;
 mod cross_entropy;
 mod factor_gradients;
+#[cfg(feature = "decompose")]
+mod gradient_covariance;
 mod gradients;
 mod max_norm;
 mod occurrences;
@@ -15,6 +17,8 @@ mod trainable_embedding;
 pub use backward::Backward;
 pub use cross_entropy::CrossEntropy;
 pub use factor_gradients::FactorGradients;
+#[cfg(feature = "decompose")]
+pub use gradient_covariance::GradientCovariance;
 #[cfg(feature = "candle")]
 pub(crate) use gradients::clip_factor;
 pub use gradients::{Gradients, clip_global_norm};

@@ -21,8 +21,8 @@ use factorized_embedding::{
         Budget, Level, PartBytes, Quantization, QuantizationReport, Quantizer, RotationChoice, RowScale, WaterFilling,
     },
     train::{
-        ArrayOptimizer, Backward, CrossEntropy, FactorGradients, FactorOptimizer, Gradients, Momentum, Optimizer,
-        OptimizerState, RowGradient, Schedule, TableOptimizer, Trainable,
+        ArrayOptimizer, Backward, CrossEntropy, FactorGradients, FactorOptimizer, GradientCovariance, Gradients,
+        Momentum, Optimizer, OptimizerState, RowGradient, Schedule, TableOptimizer, Trainable,
     },
 };
 use ndarray::Array2;
@@ -306,6 +306,8 @@ fn optimizers_print_what_they_remember() {
     optimizer.step(&mut layer, &gradients, 0.1).expect("shapes that fit");
     let tensors = "u.first_moment [2000, 3], u.second_moment [2000, 3]";
     assert_short(&format!("FactorOptimizer(OptimizerState({rule}, {tensors}))"), &optimizer);
+    let covariance = GradientCovariance::new(300, 0.5).expect("a decay");
+    assert_short("GradientCovariance([300, 300], decay 0.5)", &covariance);
     let of_table = TableOptimizer::new(Optimizer::rowwise_adagrad()).expect("a valid rule");
     let rule = "RowwiseAdagrad { initial_accumulator: 0.0, epsilon: 1e-8 }";
     assert_short(&format!("TableOptimizer(OptimizerState({rule}))"), &of_table);
@@ -335,6 +337,7 @@ fn gradients_are_as_other_types() {
     shared::<dyn Gradients + Send + Sync>();
     large::<CrossEntropy<FactorGradients>>();
     large::<FactorGradients>();
+    large::<GradientCovariance>();
     large::<RowGradient>();
     small::<Trainable>();
 

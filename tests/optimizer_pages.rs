@@ -7,6 +7,8 @@
 mod anonymous;
 
 use anonymous::anonymous;
+#[cfg(feature = "decompose")]
+use factorized_embedding::train::GradientCovariance;
 use factorized_embedding::{
     FactorizedEmbedding, Factors,
     train::{FactorGradients, FactorOptimizer, Optimizer, RowGradient},
@@ -32,4 +34,14 @@ fn rows_that_are_never_touched_take_no_pages() {
     let whole = (2 * size_of::<f32>() * VOCAB_SIZE * RANK) as u64;
     assert!(grown <= FEW && FEW < whole / 16, "{grown} bytes of {whole} for two rows");
     assert!(optimizer.state().size_in_bytes() as u64 >= whole);
+
+    // Nor where they are turned.
+    #[cfg(feature = "decompose")]
+    {
+        let mut covariance = GradientCovariance::new(RANK, 0.95).expect("a decay");
+        covariance.add(gradients.u.as_ref().expect("a gradient of U")).expect("finite numbers");
+        optimizer.rotate_to_eigenbasis(&mut layer, &mut covariance).expect("of the same rank");
+        let grown = now().saturating_sub(before);
+        assert!(grown <= 2 * FEW, "{grown} bytes of {whole} after a rotation");
+    }
 }

@@ -14,6 +14,9 @@
 //!   two take turns, and the ratios of their medians are printed. In `spread4096` the same ids are spread over vocabularies of
 //!   several sizes, which take turns, too.
 //!
+//! - `training_eigenbasis`: what turning the factors to the directions of their gradients takes beside a `step`: `covariance` in each of
+//!   them, `rotation` once in a while.
+//!
 //! Each entry checks its answer before it is timed, against `select+dot` or `apart`.
 //!
 //! `cargo bench --bench training -- --serve FOLDER THREADS` makes a step for each line instead, and answers with its seconds:
@@ -21,6 +24,7 @@
 
 #![allow(clippy::print_stdout, reason = "criterion prints no ratios")]
 
+mod eigenbasis;
 mod reference;
 mod serve;
 mod step;
@@ -63,6 +67,7 @@ fn main() {
         head(criterion, &Tables::new(HEAD));
         step::against_dense(criterion, &Tables::new(LOOKUPS[0]));
         step::by_vocabulary(criterion);
+        eigenbasis::rotations(criterion, &Tables::new(LOOKUPS[0]));
     });
 }
 

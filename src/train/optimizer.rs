@@ -2,6 +2,8 @@
 
 mod arithmetic;
 mod array;
+#[cfg(feature = "decompose")]
+mod eigenbasis;
 mod factors;
 #[cfg(feature = "decompose")]
 mod grow;

@@ -4,6 +4,8 @@
 mod support;
 
 mod drawn;
+#[cfg(feature = "decompose")]
+mod eigenbasis;
 #[cfg(feature = "safetensors")]
 mod hostile;
 mod layers;

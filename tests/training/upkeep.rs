@@ -18,7 +18,7 @@ use crate::{
 const EPSILON: f64 = f32::EPSILON as f64;
 const MOMENTUM: Optimizer = Optimizer::Sgd { momentum: Momentum::Polyak(0.9) };
 
-fn parts(factors: &Factors) -> FactorParts {
+pub(crate) fn parts(factors: &Factors) -> FactorParts {
     let vector = |vector: Option<ndarray::ArrayView1<'_, f32>>| vector.map(|vector| vector.to_owned());
     FactorParts {
         u: factors.u().into_owned(),
@@ -28,13 +28,13 @@ fn parts(factors: &Factors) -> FactorParts {
     }
 }
 
-fn optimizer(rule: Optimizer) -> FactorOptimizer {
+pub(crate) fn optimizer(rule: Optimizer) -> FactorOptimizer {
     FactorOptimizer::new(rule).expect("a valid rule")
 }
 
 /// Four roundings of every term, and directions of no more than ε·σ₁ that are dropped.
 #[track_caller]
-fn assert_same_table(what: &str, actual: &Factors, expected: &Factors, largest: f64) {
+pub(crate) fn assert_same_table(what: &str, actual: &Factors, expected: &Factors, largest: f64) {
     let magnitudes = reference::dense(&parts(actual).abs());
     let mut expected = Expected::new(reference::dense(&parts(expected)), 4, &magnitudes);
     expected.tolerances += EPSILON * largest * actual.rank() as f64;
@@ -137,7 +137,7 @@ fn directions_that_the_table_has_not_can_still_be_learned() {
 }
 
 /// The gradients of a loss whose gradient by the table is always the same: of all rows.
-fn gradients_of_linear_loss(factors: &Factors, slope: &Array2<f64>) -> FactorGradients {
+pub(crate) fn gradients_of_linear_loss(factors: &Factors, slope: &Array2<f64>) -> FactorGradients {
     let (u, v) = (widened(factors.u().view()), widened(factors.v()));
     let diagonal = factors.diagonal().map_or_else(|| Array1::ones(factors.rank()), |d| d.mapv(f64::from));
     let by_u = slope.dot(&v.t());
@@ -151,7 +151,7 @@ fn gradients_of_linear_loss(factors: &Factors, slope: &Array2<f64>) -> FactorGra
     gradients
 }
 
-fn tensor(optimizer: &FactorOptimizer, name: &str) -> Option<Array2<f32>> {
+pub(crate) fn tensor(optimizer: &FactorOptimizer, name: &str) -> Option<Array2<f32>> {
     let tensor = optimizer.state().tensors().find(|(other, _)| other == name)?.1;
     let shape = (tensor.shape()[0], tensor.shape().get(1).copied().unwrap_or(1));
     Some(tensor.to_owned().into_shape_with_order(shape).expect("as many numbers"))

@@ -231,6 +231,6 @@ fn product(matrix: ArrayView2<'_, f32>, map: ArrayView2<'_, f64>) -> Array2<f32>
     out
 }
 
-fn narrow(number: f64) -> f32 {
+pub(super) fn narrow(number: f64) -> f32 {
     number as f32
 }

@@ -5,6 +5,8 @@ use ndarray::{ArrayD, ArrayViewD};
 
 use super::OptimizerState;
 #[cfg(feature = "decompose")]
+use super::in_huge_pages;
+#[cfg(feature = "decompose")]
 use crate::train::Optimizer;
 use crate::train::optimizer::part::Part;
 use crate::{Error, Result, embedding::check};
@@ -75,5 +77,22 @@ impl OptimizerState {
         if let Some(old) = state.and_then(|state| state.slots.first_mut()) {
             *old = momentum;
         }
+    }
+
+    /// What is remembered of a part, and whether it is of squares; nothing before its first step.
+    #[cfg(feature = "decompose")]
+    pub(in crate::train::optimizer) fn remembered(
+        &self,
+        part: &Part,
+    ) -> impl Iterator<Item = (bool, ArrayViewD<'_, f32>)> {
+        let arrays = self.parts.get(part.name).into_iter().flat_map(|state| &state.slots);
+        self.rule.slots().into_iter().zip(arrays).map(|(slot, array)| (slot.squares, array.view()))
+    }
+
+    /// Other arrays of the same shapes in the place of those that are remembered of a part.
+    #[cfg(feature = "decompose")]
+    pub(in crate::train::optimizer) fn replace(&mut self, part: &Part, arrays: Vec<ArrayD<f32>>) {
+        let slots = self.parts.get_mut(part.name).into_iter().flat_map(|state| &mut state.slots);
+        slots.zip(arrays).for_each(|(slot, array)| *slot = in_huge_pages(array));
     }
 }

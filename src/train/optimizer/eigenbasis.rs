@@ -1,0 +1,195 @@
+//! Directions that suit rules which look at each number by itself.
+//!
+//! U·V is (U·Q)·(Qᵀ·V) for every rotation Q \[rank × rank\]: which directions the columns of U stand for is free. The table is the
+//! same with all of them, Adam is not: it divides each number of a gradient by its own root mean square. Where one
+//! direction has most of the gradients, as that of the mean hidden state has in a tied head, all columns have a share of it
+//! and are divided by it, and the other directions hardly move. In the eigenbasis of the gradients each direction has a
+//! column of its own.
+//!
+//! Squares do not follow from squares: those of two columns say nothing about their products. Means of squares become
+//!
+//! ```text
+//! s'ᵢₖ = Σⱼ qⱼₖ² · sᵢⱼ
+//! ```
+//!
+//! what they would be of columns without correlation, and the others follow as new gradients come. Tried instead, in the example
+//! `language_model`: to multiply the terms by how the squares of the gradients of column j became those of column k, which is right where all rows
+//! have the same covariance but for a factor. It brought a fifth of the gain: directions with few gradients, mostly
+//! noise, move at full length at once. Eigenvectors of the momentum, which needs no covariance, brought half.
+
+use ndarray::{Array1, Array2, ArrayD, ArrayView2, ArrayViewD, Axis, Ix1, Ix2};
+
+use super::{
+    FactorOptimizer,
+    factors::{DIAGONAL, U, V},
+    orthonormal::narrow,
+    part::Part,
+};
+use crate::{
+    Error, FactorizedEmbedding, Factors, Isa, RepeatedIds, Result, TokenId,
+    kernel::{self, GatheredRows, PackedProjection},
+    linalg::{self, Eigen},
+    rows::Numbers,
+    train::GradientCovariance,
+};
+
+impl FactorOptimizer {
+    /// Turns the factors to the eigenvectors of the covariance of the gradients of U, that of the largest eigenvalue first, and the
+    /// covariance with them: gradients of different columns are uncorrelated then. Returns the eigenvalues \[rank\]. The
+    /// table stays what it is, to rounding.
+    ///
+    /// For Adam and other rules that look at each number by itself, which learn faster when each direction of the gradients has
+    /// a column of its own: to be called now and then, every 50 steps for example. Adam in an eigenbasis of gradients is SOAP
+    /// (Vyas et al. 2025, "SOAP: Improving and Stabilizing Shampoo using Adam"), which turns the gradients of a matrix in
+    /// every step, and the step back. The directions of factors are free: they stay where they are turned to, and the steps between take
+    /// as long as before. Stochastic gradient descent and row-wise Adagrad (for U) go the same way in all of them, and gain nothing.
+    ///
+    /// What is remembered: momentum and first moments of U and V are turned, too, and steps are counted on. Squares of gradients do not follow
+    /// from their old squares; they become what they would be if the old columns were uncorrelated. D, which stands between U
+    /// and V in their old directions, becomes ones, V takes it up, and what is remembered of it begins anew. The bias stays.
+    ///
+    /// Takes time for all rows of U, and memory for another U and what is remembered of it.
+    /// [Hot rows](FactorizedEmbedding::with_hot_rows) are forgotten.
+    ///
+    /// # Errors
+    /// [`NotTrainable`](Error::NotTrainable) for a layer whose U is narrow, [`ShapeMismatch`](Error::ShapeMismatch) for a
+    /// covariance of another rank and what is remembered of another layer, [`NoConvergence`](Error::NoConvergence),
+    /// [`NonFinite`](Error::NonFinite) or [`Overflow`](Error::Overflow) for factors, or what is remembered of them, beyond the range of `f32`. Nothing is changed then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use factorized_embedding::{
+    ///     Embedding, FactorizedEmbedding, Factors,
+    ///     train::{FactorGradients, FactorOptimizer, GradientCovariance, Optimizer, RowGradient},
+    /// };
+    /// use ndarray::array;
+    ///
+    /// # fn main() -> factorized_embedding::Result<()> {
+    /// let factors = Factors::new(array![[1.0, 2.0], [3.0, 4.0]], array![[1.0, 0.0], [0.0, 1.0]])?;
+    /// let mut embedding = FactorizedEmbedding::new(factors);
+    /// let mut optimizer = FactorOptimizer::new(Optimizer::adam())?;
+    /// let mut covariance = GradientCovariance::new(2, 0.95)?;
+    ///
+    /// // In every step; here all rows have the same direction, of which both columns have a share.
+    /// let gradient = RowGradient::of_all_rows(array![[0.3, 0.4], [0.6, 0.8]]);
+    /// covariance.add(&gradient)?;
+    /// let mut gradients = FactorGradients::default();
+    /// gradients.u = Some(gradient);
+    /// optimizer.step(&mut embedding, &gradients, 0.01)?;
+    ///
+    /// // After 50 of them; now the first column has it alone.
+    /// let before = embedding.lookup(&[0, 1])?;
+    /// let eigenvalues = optimizer.rotate_to_eigenbasis(&mut embedding, &mut covariance)?;
+    /// assert!(eigenvalues[0] > 0.01 && eigenvalues[1] < 1e-10);
+    /// assert!((embedding.lookup(&[0, 1])? - before).iter().all(|difference| difference.abs() < 1e-5));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn rotate_to_eigenbasis(
+        &mut self,
+        layer: &mut FactorizedEmbedding,
+        covariance: &mut GradientCovariance,
+    ) -> Result<Array1<f64>> {
+        self.check_shapes(layer)?;
+        covariance.check_rank(layer.rank())?;
+        let Eigen { values, vectors } = linalg::symmetric_eigen(covariance.matrix())?;
+        let (eigenvalues, rotation) = (values.mapv(|value| value.max(0.0)), vectors.reversed_axes());
+
+        let (factors, isa) = (layer.factors(), layer.isa());
+        // Gradients of U are ∂E·Vᵀ·D, those of V are D·Uᵀ·∂E.
+        let of_u = [&rotation, &squares(&rotation)];
+        let of_v = without_diagonal(&rotation, factors);
+        let of_v = [&of_v, &squares(&of_v)];
+        let of_u = self.turned(&U, |array, squares| turn_columns(isa, array, of_u[usize::from(squares)].view()));
+        let of_v = self.turned(&V, |array, squares| turn_rows(array, of_v[usize::from(squares)].view()));
+        if of_u.iter().chain(&of_v).flatten().any(|number| !number.is_finite()) {
+            return Err(Error::Overflow { what: "optimizer state of the new factors" });
+        }
+        let rotated = rotate(isa, factors, rotation.view())?;
+        let state = self.state_mut();
+        state.forget(&DIAGONAL);
+        state.replace(&U, of_u);
+        state.replace(&V, of_v);
+        layer.replace_factors(rotated);
+        covariance.set_eigenvalues(&eigenvalues);
+        Ok(eigenvalues)
+    }
+
+    /// What is remembered of a part; `turn` is told what is of squares.
+    fn turned(&self, part: &Part, turn: impl Fn(ArrayViewD<'_, f32>, bool) -> ArrayD<f32>) -> Vec<ArrayD<f32>> {
+        self.state().remembered(part).map(|(squares, array)| turn(array, squares)).collect()
+    }
+}
+
+fn squares(matrix: &Array2<f64>) -> Array2<f64> {
+    matrix.mapv(|entry| entry * entry)
+}
+
+/// D⁻¹·Q, zeros where D is zero.
+fn without_diagonal(rotation: &Array2<f64>, factors: &Factors) -> Array2<f64> {
+    let inverse = |&entry: &f32| if entry == 0.0 { 0.0 } else { f64::from(entry).recip() };
+    match factors.diagonal() {
+        Some(diagonal) => rotation * &diagonal.map(inverse).insert_axis(Axis(1)),
+        None => rotation.clone(),
+    }
+}
+
+/// What is remembered of U, \[`vocab_size`, rank\]; a number a row is the same in all directions.
+fn turn_columns(isa: Isa, array: ArrayViewD<'_, f32>, map: ArrayView2<'_, f64>) -> ArrayD<f32> {
+    match array.view().into_dimensionality::<Ix2>() {
+        Ok(matrix) => product(isa, matrix, map).into_dyn(),
+        Err(_) => array.to_owned(),
+    }
+}
+
+/// A matrix \[n, rank\] times a small one. Rows of zeros, which no step has touched, take no time, and stay untouched memory.
+fn product(isa: Isa, matrix: ArrayView2<'_, f32>, map: ArrayView2<'_, f64>) -> Array2<f32> {
+    let matrix = matrix.as_standard_layout();
+    let touched = |id: &TokenId| matrix.row(*id as usize).iter().any(|&number| number != 0.0);
+    let ids: Vec<TokenId> = (0..matrix.nrows()).map(|id| id as TokenId).filter(touched).collect();
+    let gathered = GatheredRows {
+        rows: Numbers::F32(matrix.as_slice().unwrap_or_default()).into(),
+        ids: &ids,
+        positions: Some(&ids),
+        repeated_ids: RepeatedIds::Compute,
+        hot_rows: None,
+    };
+    let mut out = Array2::zeros(matrix.dim());
+    let map = PackedProjection::new(map.mapv(narrow).view(), None);
+    kernel::project_rows(isa, gathered, &map, &mut out.view_mut());
+    out
+}
+
+/// What is remembered of V, \[rank, dim\] or \[rank\].
+fn turn_rows(array: ArrayViewD<'_, f32>, map: ArrayView2<'_, f64>) -> ArrayD<f32> {
+    let wide = array.mapv(f64::from);
+    match wide.view().into_dimensionality::<Ix2>() {
+        Ok(matrix) => linalg::product(map.t(), matrix).mapv(narrow).into_dyn(),
+        Err(_) => match wide.into_dimensionality::<Ix1>() {
+            Ok(vector) => map.t().dot(&vector).mapv(narrow).into_dyn(),
+            Err(_) => array.to_owned(),
+        },
+    }
+}
+
+fn rotate(isa: Isa, factors: &Factors, rotation: ArrayView2<'_, f64>) -> Result<Factors> {
+    let v = linalg::product(rotation.t(), wide_projection(factors).view()).mapv(narrow);
+    let mut rotated = Factors::new(product(isa, factors.u().view(), rotation), v)?;
+    if factors.diagonal().is_some() {
+        rotated = rotated.with_diagonal(Array1::ones(factors.rank()))?;
+    }
+    match factors.bias() {
+        Some(bias) => rotated.with_bias(bias.to_owned()),
+        None => Ok(rotated),
+    }
+}
+
+/// D·V, without a rounding.
+fn wide_projection(factors: &Factors) -> Array2<f64> {
+    let v = factors.v().mapv(f64::from);
+    match factors.diagonal() {
+        Some(diagonal) => v * &diagonal.mapv(f64::from).insert_axis(Axis(1)),
+        None => v,
+    }
+}
