@@ -1,9 +1,9 @@
 //! What directions of the gradients cost beside a step.
 
-use criterion::Criterion;
+use criterion::{BatchSize, Criterion};
 use factorized_embedding::{
     Embedding,
-    train::{Backward, FactorOptimizer, GradientCovariance, Optimizer},
+    train::{Backward, FactorGradients, FactorOptimizer, GradientCovariance, Optimizer, RowGradient},
 };
 
 use super::{
@@ -39,14 +39,17 @@ pub(super) fn rotations(criterion: &mut Criterion, tables: &Tables) {
         pool.install(|| bencher.iter(|| covariance.add(of_u).expect("finite gradients")));
     });
     group.bench_function("rotation", |bencher| {
+        // Of rows that have all had a gradient.
+        let shape = tables.shape();
+        let mut gradients = FactorGradients::default();
+        gradients.u = Some(RowGradient::of_all_rows(normal((shape.vocab_size, shape.rank), 2)));
         optimizer.step(&mut layer, &gradients, LEARNING_RATE).expect("finite gradients");
         covariance.add(of_u).expect("finite gradients");
         let before = layer.lookup(&ids[..8]).expect("ids of the vocabulary");
-        let mut rotate = || optimizer.rotate_to_eigenbasis(&mut layer, &mut covariance).expect("finite factors");
-        pool.install(|| {
-            rotate();
-            bencher.iter(&mut rotate);
-        });
+        let rotate = |mut covariance: GradientCovariance| {
+            optimizer.rotate_to_eigenbasis(&mut layer, &mut covariance).expect("finite factors")
+        };
+        pool.install(|| bencher.iter_batched(|| covariance.clone(), rotate, BatchSize::LargeInput));
         assert_near("vectors", layer.lookup(&ids[..8]).expect("the same ids").view(), &before);
     });
 }

@@ -227,7 +227,8 @@ impl<L: TrainableEmbedding + 'static> AutogradEmbedding<L> {
     }
 
     /// Changes the layer and what the optimizer remembers in another way: [norms](crate::train::Renormalize),
-    /// [orthonormal directions](crate::train::FactorOptimizer::orthonormalize), more rows, another optimizer. Outputs of before
+    /// [orthonormal directions](crate::train::FactorOptimizer::orthonormalize),
+    /// [those of the gradients](crate::train::FactorOptimizer::rotate_to_eigenbasis), more rows, another optimizer. Outputs of before
     /// have no gradients afterwards, whether or not it succeeds. `change` must not call this layer.
     ///
     /// # Errors

@@ -14,6 +14,10 @@ const BLOCK_ROWS: usize = 1024;
 /// [turned to](super::FactorOptimizer::rotate_to_eigenbasis): the uncentred covariance of their rows, but for a factor. It is one of
 /// the two matrices of Shampoo (Gupta, Koren & Singer 2018, "Shampoo: Preconditioned Stochastic Tensor Optimization",
 /// Algorithm 1), as a mean with decay.
+///
+/// It is of the columns as they are: whatever else makes the factors anew, such as
+/// [other directions](super::FactorOptimizer::orthonormalize), needs another one. No file of an optimizer holds it: training goes on
+/// bit for bit where the [matrix](Self::matrix) is kept, too.
 #[derive(Clone, PartialEq)]
 pub struct GradientCovariance {
     decay: f64,

@@ -111,12 +111,17 @@ fn momentum_is_that_of_the_new_factors() {
             let expected = gradients_of_linear_loss(layer.factors(), &slope());
             let of_u = expected.u.expect("a gradient of U").values().to_owned();
             for (part, expected) in [("u", of_u), ("v", expected.v.expect("a gradient of V"))] {
+                let actual = tensor(&optimizer, &format!("{part}.{name}"));
+                if part == "v" && variant.diagonal.is_some() {
+                    assert_eq!(actual, None, "V begins anew");
+                    continue;
+                }
                 let expected = widened(expected.view()) * share;
-                let actual = tensor(&optimizer, &format!("{part}.{name}")).expect("it is remembered");
-                let difference = length(&(widened(actual.view()) - &expected));
+                let difference = length(&(widened(actual.expect("it is remembered").view()) - &expected));
                 assert!(difference <= 64.0 * EPSILON * length(&expected), "{part} of {rule:?}: {difference:e}");
             }
-            let steps: Vec<_> = steps.into_iter().filter(|(part, _)| part != "diagonal").collect();
+            let anew = |part: &str| variant.diagonal.is_some() && ["diagonal", "v"].contains(&part);
+            let steps: Vec<_> = steps.into_iter().filter(|(part, _)| !anew(part)).collect();
             assert!(optimizer.state().steps().eq(steps.iter().map(|(part, steps)| (part.as_str(), *steps))));
         }
     }
@@ -136,20 +141,20 @@ fn squares_are_means_of_the_old_ones() {
             optimizer.step(&mut layer, &gradients, 0.0).expect("shapes that fit");
             let squares = |optimizer: &FactorOptimizer| {
                 ["u", "v"]
-                    .map(|part| widened(tensor(optimizer, &format!("{part}.{name}")).expect("it is there").view()))
+                    .map(|part| tensor(optimizer, &format!("{part}.{name}")).map(|squares| widened(squares.view())))
             };
-            let [u, v] = squares(&optimizer);
-            let inverses = variant.diagonal.map_or(Array1::ones(4), |diagonal| diagonal.mapv(|x| 1.0 / f64::from(x)));
+            let [u, v] = squares(&optimizer).map(|squares| squares.expect("it is there"));
             rotate(&mut optimizer, &mut layer, &mut covariance(&gradients));
 
             let shares = widened(layer.factors().u().slice(s![..4, ..])).mapv(|x| x * x);
             // One number a row, whatever its columns.
             let of_u = if u.ncols() == 1 { u } else { u.dot(&shares) };
-            let expected = [of_u, (&shares.t() * &(&inverses * &inverses)).dot(&v)];
-            for (actual, expected) in squares(&optimizer).iter().zip(&expected) {
-                let near =
-                    actual.iter().zip(expected).all(|(x, expected)| (x / expected - 1.0).abs() <= 32.0 * EPSILON);
-                assert!(near, "{rule:?}: {actual}, expected {expected}");
+            let of_v = Some(shares.t().dot(&v)).filter(|_| variant.diagonal.is_none());
+            for (actual, expected) in squares(&optimizer).iter().zip([Some(of_u), of_v]) {
+                assert_eq!(actual.is_some(), expected.is_some(), "V begins anew beside a diagonal");
+                let pairs = actual.iter().flatten().zip(expected.iter().flatten());
+                let near = |(x, expected): (&f64, &f64)| (x / expected - 1.0).abs() <= 32.0 * EPSILON;
+                assert!(pairs.into_iter().all(near), "{rule:?}: {actual:?}, expected {expected:?}");
             }
         }
     }
@@ -178,7 +183,7 @@ fn a_second_time_changes_nothing_but_the_last_bits() {
 
 /// Steps towards a table, with gradients that are mostly what all columns have in common, and noise; returns how far the
 /// table is from it.
-fn distance_after(rule: Optimizer, steps: usize, period: Option<usize>) -> f64 {
+fn distance_after(rule: Optimizer, steps: usize, period: Option<usize>, with_v: bool) -> f64 {
     let factors = Factors::new(random::normal((40, 6), 1), Array2::eye(6)).expect("shapes that multiply");
     let mut layer = FactorizedEmbedding::new(factors);
     let target = widened(random::normal((40, 6), 50).view());
@@ -194,6 +199,7 @@ fn distance_after(rule: Optimizer, steps: usize, period: Option<usize>) -> f64 {
         covariance.add(&gradient).expect("finite numbers");
         let mut gradients = FactorGradients::default();
         gradients.u = Some(gradient);
+        gradients.v = with_v.then(|| widened(layer.factors().u().view()).t().dot(&by_table).mapv(|x| x as f32 * 0.01));
         optimizer.step(&mut layer, &gradients, 0.02).expect("shapes that fit");
         if period.is_some_and(|period| step % period == 0) {
             rotate(&mut optimizer, &mut layer, &mut covariance);
@@ -206,45 +212,67 @@ fn distance_after(rule: Optimizer, steps: usize, period: Option<usize>) -> f64 {
 fn adam_learns_faster_in_an_eigenbasis() {
     let rule = Optimizer::Adam { betas: [0.9, 0.95], epsilon: 1e-8 };
     let [start, plain, rotated] =
-        [(0, None), (400, None), (400, Some(10))].map(|(steps, period)| distance_after(rule, steps, period));
+        [(0, None), (400, None), (400, Some(10))].map(|(steps, period)| distance_after(rule, steps, period, false));
     assert!(plain < start && rotated < 0.1 * plain, "{start}, {plain} without a rotation, {rotated} with some");
 }
 
 #[test]
 fn stochastic_gradient_descent_goes_the_same_way() {
     for rule in [Optimizer::sgd(), Optimizer::Sgd { momentum: Momentum::Polyak(0.5) }] {
-        let [plain, rotated] = [None, Some(10)].map(|period| distance_after(rule, 60, period));
+        let [plain, rotated] = [None, Some(10)].map(|period| distance_after(rule, 60, period, true));
         assert!((plain / rotated - 1.0).abs() < 1e-4, "{plain}, {rotated}");
     }
 }
 
 #[test]
-fn rows_that_no_step_has_touched_are_remembered_as_such() {
-    let shape = Shape { vocab_size: 5000, ..SHAPE };
-    let (mut layer, mut optimizer) = (layer(shape, 1), optimizer(Optimizer::adam()));
-    let gradients = factor_gradients(shape, Some(vec![3, 4000]), 2);
-    optimizer.step(&mut layer, &gradients, 0.1).expect("shapes that fit");
-    rotate(&mut optimizer, &mut layer, &mut covariance(&gradients));
-    for name in ["u.first_moment", "u.second_moment"] {
-        let moments = tensor(&optimizer, name).expect("it is remembered");
-        for (id, row) in moments.rows().into_iter().enumerate() {
-            assert_eq!(row.iter().any(|&x| x != 0.0), [3, 4000].contains(&id), "row {id} of {name}");
-        }
+fn what_belongs_to_the_layer_stays_but_hot_rows() {
+    let mut layer = layer(SHAPE, 1).with_padding_id(5).expect("a row").with_hot_rows(&[3, 4], 1 << 10).expect("ids");
+    let ids: Vec<u32> = (0..30).collect();
+    let before = layer.lookup(&ids).expect("ids of the vocabulary");
+    assert!(layer.num_hot_rows() > 0);
+    let gradients = factor_gradients(SHAPE, None, 2);
+    rotate(&mut optimizer(Optimizer::adam()), &mut layer, &mut covariance(&gradients));
+    assert_eq!((layer.num_hot_rows(), layer.padding_id()), (0, Some(5)));
+    let after = layer.lookup(&ids).expect("ids of the vocabulary");
+    assert!((&after - &before).iter().all(|difference| difference.abs() < 1e-5), "{after}, {before}");
+    assert_eq!(after.row(5), before.row(5));
+}
+
+#[test]
+fn directions_without_gradients_are_directions_all_the_same() {
+    // No gradient yet, and gradients of one direction only.
+    let one = RowGradient::of_all_rows(random::normal((30, 1), 3).dot(&array![[1.0_f32, -2.0, 0.5, 3.0]]));
+    for gradient in [None, Some(one)] {
+        let mut covariance = GradientCovariance::new(4, 0.5).expect("a decay");
+        gradient.iter().for_each(|gradient| covariance.add(gradient).expect("finite numbers"));
+        let (mut layer, mut optimizer) = (layer(SHAPE, 1), optimizer(Optimizer::adam()));
+        let before = layer.factors().clone();
+        let eigenvalues = rotate(&mut optimizer, &mut layer, &mut covariance);
+        assert_same_table("of few directions", layer.factors(), &before, length(&widened(before.to_dense().view())));
+        let [largest, rest @ ..] = eigenvalues.as_slice().expect("a vector") else { panic!("four eigenvalues") };
+        assert!(rest.iter().all(|&value| (0.0..=1e-6 * largest).contains(&value)), "{eigenvalues}");
     }
 }
 
 #[test]
-fn a_zero_in_the_diagonal_is_no_obstacle() {
-    let mut variant = FactorParts::normal(SHAPE, 3);
-    variant.diagonal = Some(array![2.0, 0.0, -1.0, 3.0]);
-    let mut layer = FactorizedEmbedding::new(variant.factors());
-    let mut optimizer = optimizer(Optimizer::adam());
-    let gradients = gradients_of_linear_loss(layer.factors(), &slope());
-    optimizer.step(&mut layer, &gradients, 0.0).expect("shapes that fit");
-    rotate(&mut optimizer, &mut layer, &mut covariance(&gradients));
-    let (after, before) = (layer.factors(), variant.factors());
-    assert_same_table("a zero", after, &before, length(&widened(before.to_dense().view())));
-    assert_eq!(after.diagonal().expect("a diagonal"), Array1::<f32>::ones(4));
+fn small_numbers_of_a_diagonal_are_no_obstacle() {
+    for entry in [0.0, 1e-6] {
+        let mut variant = FactorParts::normal(SHAPE, 3);
+        variant.diagonal = Some(array![2.0, entry, -1.0, 3.0]);
+        let mut layer = FactorizedEmbedding::new(variant.factors());
+        let mut optimizer = optimizer(Optimizer::adam());
+        let gradients = gradients_of_linear_loss(layer.factors(), &slope());
+        optimizer.step(&mut layer, &gradients, 0.0).expect("shapes that fit");
+        rotate(&mut optimizer, &mut layer, &mut covariance(&gradients));
+        let (after, before) = (layer.factors().clone(), variant.factors());
+        assert_same_table("a zero", &after, &before, length(&widened(before.to_dense().view())));
+        assert_eq!(after.diagonal().expect("a diagonal"), Array1::<f32>::ones(4));
+        // No number moves further than Adam moves it.
+        let gradients = gradients_of_linear_loss(&after, &slope());
+        optimizer.step(&mut layer, &gradients, 0.01).expect("shapes that fit");
+        let moved = (&layer.factors().v() - &after.v()).mapv(f32::abs);
+        assert!(moved.iter().all(|&moved| (0.0..=0.0101).contains(&moved)) && moved.sum() > 0.0, "{moved}");
+    }
 }
 
 #[test]
@@ -270,25 +298,30 @@ fn layers_and_covariances_that_do_not_fit_are_refused() {
 #[test]
 fn numbers_that_leave_their_range_change_nothing() {
     // The entries of a row, or of a column, become their sum over √2, and another.
-    let (ones, huge) = (Array2::ones((2, 2)), Array2::from_elem((2, 2), f32::MAX));
-    let (of_u, of_v) = ((huge.clone(), ones.clone(), None), (ones.clone(), huge, None));
-    let of_diagonal = (ones.clone(), ones.clone(), Some(array![1e-30_f32, 1e-30]));
-    for (u, v, diagonal) in [of_u, of_v, of_diagonal] {
-        let mut factors = Factors::new(u, v).expect("shapes that multiply");
-        if let Some(diagonal) = diagonal {
-            factors = factors.with_diagonal(diagonal).expect("a diagonal of the rank");
-        }
-        let (mut layer, mut optimizer) = (FactorizedEmbedding::new(factors), optimizer(Optimizer::adam()));
+    let (ones, huge) = (Array2::<f32>::ones((2, 2)), Array2::from_elem((2, 2), f32::MAX));
+    let refusal = |[u, v, of_u, of_v]: [&Array2<f32>; 4]| {
+        let factors = Factors::new(u.clone(), v.clone()).expect("shapes that multiply");
+        let mut layer = FactorizedEmbedding::new(factors);
+        let mut optimizer = optimizer(Optimizer::Sgd { momentum: Momentum::Polyak(0.5) });
         let mut gradients = FactorGradients::default();
-        gradients.u = Some(RowGradient::of_all_rows(ones.clone()));
-        gradients.v = Some(Array2::from_elem((2, 2), 1e10));
+        gradients.u = Some(RowGradient::of_all_rows(of_u.clone()));
+        gradients.v = Some(of_v.clone());
         optimizer.step(&mut layer, &gradients, 0.0).expect("shapes that fit");
-        let mut covariance = covariance(&gradients);
+        let mut covariance = GradientCovariance::new(2, 0.5).expect("a decay");
+        covariance.add(&RowGradient::of_all_rows(ones.clone())).expect("finite numbers");
         let before = (layer.factors().clone(), optimizer.clone(), covariance.clone());
         let error = optimizer.rotate_to_eigenbasis(&mut layer, &mut covariance).expect_err("out of range");
-        assert!(matches!(error, Error::Overflow { .. } | Error::NonFinite { .. }), "{error}");
         assert_eq!((layer.factors(), &optimizer, &covariance), (&before.0, &before.1, &before.2));
+        error
+    };
+    for factors in [[&huge, &ones], [&ones, &huge]] {
+        let error = refusal([factors[0], factors[1], &ones, &ones]);
+        assert!(matches!(error, Error::NonFinite { .. }), "{error}");
     }
+    let error = refusal([&ones, &ones, &huge, &ones]);
+    assert_eq!(error.to_string(), "the optimizer state of u is beyond the range of f32");
+    let error = refusal([&ones, &ones, &ones, &huge]);
+    assert_eq!(error.to_string(), "the optimizer state of v is beyond the range of f32");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use factorized_embedding::{
     DenseEmbedding, Shape,
-    train::{ArrayOptimizer, FactorOptimizer, GradientCovariance, Momentum, Optimizer, TableOptimizer},
+    train::{ArrayOptimizer, FactorOptimizer, Momentum, Optimizer, TableOptimizer},
 };
 
 use crate::{
@@ -52,7 +52,7 @@ fn threads_change_no_directions() {
         optimizer.orthonormalize(&mut layer).expect("finite factors");
         optimizer.grow_rank(&mut layer, 70, &mut random::rng(1)).expect("a rank below the dim");
         optimizer.shrink_rank(&mut layer, 30).expect("a smaller rank");
-        let mut covariance = GradientCovariance::new(30, 0.95).expect("a decay");
+        let mut covariance = factorized_embedding::train::GradientCovariance::new(30, 0.95).expect("a decay");
         covariance.add(&row_gradient(None, (5000, 30), 6)).expect("finite numbers");
         optimizer.rotate_to_eigenbasis(&mut layer, &mut covariance).expect("of the same rank");
         (layer.into_factors(), optimizer)

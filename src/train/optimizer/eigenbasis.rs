@@ -6,47 +6,54 @@
 //! and are divided by it, and the other directions hardly move. In the eigenbasis of the gradients each direction has a
 //! column of its own.
 //!
-//! Squares do not follow from squares: those of two columns say nothing about their products. Means of squares become
+//! Means of squares do not follow from those of before, which say nothing about products of two columns. They become
 //!
 //! ```text
 //! s'ᵢₖ = Σⱼ qⱼₖ² · sᵢⱼ
 //! ```
 //!
-//! what they would be of columns without correlation, and the others follow as new gradients come. Tried instead, in the example
-//! `language_model`: to multiply the terms by how the squares of the gradients of column j became those of column k, which is right where all rows
-//! have the same covariance but for a factor. It brought a fifth of the gain: directions with few gradients, mostly
-//! noise, move at full length at once. Eigenvectors of the momentum, which needs no covariance, brought half.
+//! what they would be of uncorrelated columns, and come right as new gradients come. Tried instead, in the example
+//! `language_model`: to multiply the terms by how the squares of the gradients of column j became those of column k, which is right
+//! where all rows have the same covariance but for a factor. It brought a fifth of the gain: directions with few gradients,
+//! mostly noise, move at full length at once. Eigenvectors of the momentum, which needs no covariance, brought half.
 
-use ndarray::{Array1, Array2, ArrayD, ArrayView2, ArrayViewD, Axis, Ix1, Ix2};
+use ndarray::{Array1, Array2, ArrayD, ArrayView2, ArrayViewD, Axis, Ix2};
 
 use super::{
     FactorOptimizer,
     factors::{DIAGONAL, U, V},
     orthonormal::narrow,
-    part::Part,
+    part::{Part, row_width},
 };
 use crate::{
     Error, FactorizedEmbedding, Factors, Isa, RepeatedIds, Result, TokenId,
+    embedding::check,
     kernel::{self, GatheredRows, PackedProjection},
     linalg::{self, Eigen},
+    memory,
     rows::Numbers,
     train::GradientCovariance,
 };
 
 impl FactorOptimizer {
-    /// Turns the factors to the eigenvectors of the covariance of the gradients of U, that of the largest eigenvalue first, and the
-    /// covariance with them: gradients of different columns are uncorrelated then. Returns the eigenvalues \[rank\]. The
-    /// table stays what it is, to rounding.
+    /// Turns the factors to the eigenvectors of the covariance of the gradients of U, that of the largest eigenvalue first,
+    /// and the covariance with them: gradients of different columns are uncorrelated then. Returns the eigenvalues
+    /// \[rank\]. The table stays what it is, to rounding: numbers of a vector are off by ε times the length of its row of U
+    /// and that of a column of D·V.
     ///
-    /// For Adam and other rules that look at each number by itself, which learn faster when each direction of the gradients has
-    /// a column of its own: to be called now and then, every 50 steps for example. Adam in an eigenbasis of gradients is SOAP
-    /// (Vyas et al. 2025, "SOAP: Improving and Stabilizing Shampoo using Adam"), which turns the gradients of a matrix in
-    /// every step, and the step back. The directions of factors are free: they stay where they are turned to, and the steps between take
-    /// as long as before. Stochastic gradient descent and row-wise Adagrad (for U) go the same way in all of them, and gain nothing.
+    /// For Adam and other rules that look at each number by itself, which learn faster when each direction of the gradients
+    /// has a column of its own: to be called now and then, every 50 steps for example, between a step and the next gradients.
+    /// Adam in an eigenbasis of gradients is SOAP (Vyas et al. 2025, "SOAP: Improving and Stabilizing Shampoo using Adam"),
+    /// which turns the gradients of a matrix in every step, and the step back. The directions of factors are free: they stay
+    /// where they are turned to, and the steps between take as long as before. Without a diagonal, stochastic gradient descent
+    /// goes the same way in all of them, and gains nothing.
     ///
-    /// What is remembered: momentum and first moments of U and V are turned, too, and steps are counted on. Squares of gradients do not follow
-    /// from their old squares; they become what they would be if the old columns were uncorrelated. D, which stands between U
-    /// and V in their old directions, becomes ones, V takes it up, and what is remembered of it begins anew. The bias stays.
+    /// What is remembered: momentum and first moments of U and V are turned, too, and steps are counted on. Squares of gradients
+    /// do not follow from their old squares; they become what they would be if the old columns were uncorrelated. The bias stays.
+    ///
+    /// A diagonal, which stands between U and V in their old directions, becomes ones, and V takes it up. What is remembered
+    /// of D and V begins anew then, each time: factors that are to be turned often are better without one
+    /// ([`Factors::balanced`]).
     ///
     /// Takes time for all rows of U, and memory for another U and what is remembered of it.
     /// [Hot rows](FactorizedEmbedding::with_hot_rows) are forgotten.
@@ -54,7 +61,8 @@ impl FactorOptimizer {
     /// # Errors
     /// [`NotTrainable`](Error::NotTrainable) for a layer whose U is narrow, [`ShapeMismatch`](Error::ShapeMismatch) for a
     /// covariance of another rank and what is remembered of another layer, [`NoConvergence`](Error::NoConvergence),
-    /// [`NonFinite`](Error::NonFinite) or [`Overflow`](Error::Overflow) for factors, or what is remembered of them, beyond the range of `f32`. Nothing is changed then.
+    /// [`NonFinite`](Error::NonFinite) for factors beyond the range of `f32`, [`Overflow`](Error::Overflow) for what is remembered
+    /// of them. Nothing is changed then.
     ///
     /// # Examples
     ///
@@ -97,54 +105,57 @@ impl FactorOptimizer {
         let (eigenvalues, rotation) = (values.mapv(|value| value.max(0.0)), vectors.reversed_axes());
 
         let (factors, isa) = (layer.factors(), layer.isa());
-        // Gradients of U are ∂E·Vᵀ·D, those of V are D·Uᵀ·∂E.
-        let of_u = [&rotation, &squares(&rotation)];
-        let of_v = without_diagonal(&rotation, factors);
-        let of_v = [&of_v, &squares(&of_v)];
-        let of_u = self.turned(&U, |array, squares| turn_columns(isa, array, of_u[usize::from(squares)].view()));
-        let of_v = self.turned(&V, |array, squares| turn_rows(array, of_v[usize::from(squares)].view()));
-        if of_u.iter().chain(&of_v).flatten().any(|number| !number.is_finite()) {
-            return Err(Error::Overflow { what: "optimizer state of the new factors" });
-        }
+        let maps = [&rotation, &rotation.mapv(|entry| entry * entry)];
+        let of_u = self.turned(&U, |array, squares| turn_columns(isa, array, maps[usize::from(squares)].view()))?;
+        let of_v = match factors.diagonal() {
+            Some(_) => None,
+            None => Some(self.turned(&V, |array, squares| turn_rows(array, maps[usize::from(squares)].view()))?),
+        };
         let rotated = rotate(isa, factors, rotation.view())?;
         let state = self.state_mut();
-        state.forget(&DIAGONAL);
         state.replace(&U, of_u);
-        state.replace(&V, of_v);
+        match of_v {
+            Some(of_v) => state.replace(&V, of_v),
+            None => [&DIAGONAL, &V].into_iter().for_each(|part| state.forget(part)),
+        }
         layer.replace_factors(rotated);
         covariance.set_eigenvalues(&eigenvalues);
         Ok(eigenvalues)
     }
 
     /// What is remembered of a part; `turn` is told what is of squares.
-    fn turned(&self, part: &Part, turn: impl Fn(ArrayViewD<'_, f32>, bool) -> ArrayD<f32>) -> Vec<ArrayD<f32>> {
-        self.state().remembered(part).map(|(squares, array)| turn(array, squares)).collect()
+    fn turned(&self, part: &Part, turn: impl Fn(ArrayViewD<'_, f32>, bool) -> ArrayD<f32>) -> Result<Vec<ArrayD<f32>>> {
+        let turned = self.state().remembered(part).map(|(squares, array)| {
+            let array = turn(array, squares);
+            check::finite(part.state, &array).map_err(|_| Error::Overflow { what: part.state })?;
+            Ok(array)
+        });
+        turned.collect()
     }
 }
 
-fn squares(matrix: &Array2<f64>) -> Array2<f64> {
-    matrix.mapv(|entry| entry * entry)
-}
-
-/// D⁻¹·Q, zeros where D is zero.
-fn without_diagonal(rotation: &Array2<f64>, factors: &Factors) -> Array2<f64> {
-    let inverse = |&entry: &f32| if entry == 0.0 { 0.0 } else { f64::from(entry).recip() };
-    match factors.diagonal() {
-        Some(diagonal) => rotation * &diagonal.map(inverse).insert_axis(Axis(1)),
-        None => rotation.clone(),
-    }
-}
-
-/// What is remembered of U, \[`vocab_size`, rank\]; a number a row is the same in all directions.
+/// What is remembered of U, \[`vocab_size`, rank\]; a number a row, \[`vocab_size`\], is the same in all directions.
 fn turn_columns(isa: Isa, array: ArrayViewD<'_, f32>, map: ArrayView2<'_, f64>) -> ArrayD<f32> {
     match array.view().into_dimensionality::<Ix2>() {
-        Ok(matrix) => product(isa, matrix, map).into_dyn(),
+        Ok(matrix) => product_of_rows(isa, matrix, map).into_dyn(),
         Err(_) => array.to_owned(),
     }
 }
 
-/// A matrix \[n, rank\] times a small one. Rows of zeros, which no step has touched, take no time, and stay untouched memory.
-fn product(isa: Isa, matrix: ArrayView2<'_, f32>, map: ArrayView2<'_, f64>) -> Array2<f32> {
+/// What is remembered of V, \[rank, dim\] or \[rank\].
+fn turn_rows(array: ArrayViewD<'_, f32>, map: ArrayView2<'_, f64>) -> ArrayD<f32> {
+    let shape = array.shape().to_vec();
+    let width = row_width(&shape);
+    let rows = array.iter().map(|&number| f64::from(number)).collect();
+    // As many numbers as there are.
+    let Ok(rows) = Array2::from_shape_vec((map.nrows(), width), rows) else { return array.to_owned() };
+    let turned = linalg::product(map.t(), rows.view()).mapv(narrow);
+    turned.into_shape_with_order(shape).unwrap_or_else(|_| array.to_owned())
+}
+
+/// A matrix \[n, rank\] times a small one, as `f32`. Rows of zeros, which no step has touched, are looked at only, and stay untouched
+/// memory.
+fn product_of_rows(isa: Isa, matrix: ArrayView2<'_, f32>, map: ArrayView2<'_, f64>) -> Array2<f32> {
     let matrix = matrix.as_standard_layout();
     let touched = |id: &TokenId| matrix.row(*id as usize).iter().any(|&number| number != 0.0);
     let ids: Vec<TokenId> = (0..matrix.nrows()).map(|id| id as TokenId).filter(touched).collect();
@@ -156,26 +167,15 @@ fn product(isa: Isa, matrix: ArrayView2<'_, f32>, map: ArrayView2<'_, f64>) -> A
         hot_rows: None,
     };
     let mut out = Array2::zeros(matrix.dim());
+    memory::prefer_huge_pages(out.as_slice().unwrap_or_default());
     let map = PackedProjection::new(map.mapv(narrow).view(), None);
     kernel::project_rows(isa, gathered, &map, &mut out.view_mut());
     out
 }
 
-/// What is remembered of V, \[rank, dim\] or \[rank\].
-fn turn_rows(array: ArrayViewD<'_, f32>, map: ArrayView2<'_, f64>) -> ArrayD<f32> {
-    let wide = array.mapv(f64::from);
-    match wide.view().into_dimensionality::<Ix2>() {
-        Ok(matrix) => linalg::product(map.t(), matrix).mapv(narrow).into_dyn(),
-        Err(_) => match wide.into_dimensionality::<Ix1>() {
-            Ok(vector) => map.t().dot(&vector).mapv(narrow).into_dyn(),
-            Err(_) => array.to_owned(),
-        },
-    }
-}
-
 fn rotate(isa: Isa, factors: &Factors, rotation: ArrayView2<'_, f64>) -> Result<Factors> {
     let v = linalg::product(rotation.t(), wide_projection(factors).view()).mapv(narrow);
-    let mut rotated = Factors::new(product(isa, factors.u().view(), rotation), v)?;
+    let mut rotated = Factors::new(product_of_rows(isa, factors.u().view(), rotation), v)?;
     if factors.diagonal().is_some() {
         rotated = rotated.with_diagonal(Array1::ones(factors.rank()))?;
     }

@@ -5,8 +5,6 @@ use ndarray::{ArrayD, ArrayViewD};
 
 use super::OptimizerState;
 #[cfg(feature = "decompose")]
-use super::in_huge_pages;
-#[cfg(feature = "decompose")]
 use crate::train::Optimizer;
 use crate::train::optimizer::part::Part;
 use crate::{Error, Result, embedding::check};
@@ -93,6 +91,6 @@ impl OptimizerState {
     #[cfg(feature = "decompose")]
     pub(in crate::train::optimizer) fn replace(&mut self, part: &Part, arrays: Vec<ArrayD<f32>>) {
         let slots = self.parts.get_mut(part.name).into_iter().flat_map(|state| &mut state.slots);
-        slots.zip(arrays).for_each(|(slot, array)| *slot = in_huge_pages(array));
+        slots.zip(arrays).for_each(|(slot, array)| *slot = array);
     }
 }
