@@ -42,7 +42,7 @@ impl FactorOptimizer {
     /// and that of a column of D·V.
     ///
     /// For Adam and other rules that look at each number by itself, which learn faster when each direction of the gradients
-    /// has a column of its own: to be called now and then, every 50 steps for example, between a step and the next gradients.
+    /// has a column of its own: to be called every 10 to 50 steps, the oftener the better, between a step and the next gradients.
     /// Adam in an eigenbasis of gradients is SOAP (Vyas et al. 2025, "SOAP: Improving and Stabilizing Shampoo using Adam"),
     /// which turns the gradients of a matrix in every step, and the step back. The directions of factors are free: they stay
     /// where they are turned to, and the steps between take as long as before. Without a diagonal, stochastic gradient descent
@@ -86,7 +86,7 @@ impl FactorOptimizer {
     /// gradients.u = Some(gradient);
     /// optimizer.step(&mut embedding, &gradients, 0.01)?;
     ///
-    /// // After 50 of them; now the first column has it alone.
+    /// // Every 10 to 50 of them; now the first column has it alone.
     /// let before = embedding.lookup(&[0, 1])?;
     /// let eigenvalues = optimizer.rotate_to_eigenbasis(&mut embedding, &mut covariance)?;
     /// assert!(eigenvalues[0] > 0.01 && eigenvalues[1] < 1e-10);
