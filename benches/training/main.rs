@@ -17,7 +17,7 @@
 //! - `training_eigenbasis`: what turning the factors to the directions of their gradients takes beside a `step`: `covariance` in each of
 //!   them, `rotation` once in a while.
 //!
-//! Each entry checks its answer before it is timed, against `select+dot` or `apart`.
+//! Each entry checks its answer, against `select+dot`, `apart`, a plain product, or the table as it was.
 //!
 //! `cargo bench --bench training -- --serve FOLDER THREADS` makes a step for each line instead, and answers with its seconds:
 //! `benches/python/training.py` asks it in turns with PyTorch.

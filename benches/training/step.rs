@@ -31,7 +31,7 @@ pub(super) trait Training: Send {
 
 pub(super) struct Trained<L: TrainableEmbedding> {
     pub(super) layer: L,
-    optimizer: L::Optimizer,
+    pub(super) optimizer: L::Optimizer,
     out: Array2<f32>,
 }
 

@@ -62,6 +62,9 @@ impl GradientCovariance {
 
     /// The gradient of a step: matrix ← decay · matrix + (1 − decay) · Gᵀ·G. Takes rank² operations a row.
     ///
+    /// # Shapes
+    /// `gradient` of U \[k, rank\]
+    ///
     /// # Errors
     /// [`ShapeMismatch`](Error::ShapeMismatch) for another rank, [`NonFinite`](Error::NonFinite), [`Overflow`](Error::Overflow) of
     /// squares as `f32`. Nothing is changed then.

@@ -1,14 +1,18 @@
 //! Directions of the gradients as the columns of U.
 
 use factorized_embedding::{
-    Embedding, Error, FactorizedEmbedding, Factors, Shape,
+    Embedding, Error, FactorizedEmbedding, Factors, Isa, Shape,
     train::{FactorGradients, FactorOptimizer, GradientCovariance, Momentum, Optimizer, RowGradient},
 };
 use ndarray::{Array1, Array2, array, s};
 
 use crate::{
     drawn::{factor_gradients, layer, rules},
-    support::{compare::widened, factor_parts::FactorParts, random},
+    support::{
+        compare::{Expected, assert_close, widened},
+        factor_parts::FactorParts,
+        random,
+    },
     upkeep::{assert_same_table, gradients_of_linear_loss, optimizer, tensor},
 };
 
@@ -41,8 +45,9 @@ fn rotate(
 
 #[test]
 fn the_table_stays_whatever_its_shape_and_rule() {
-    // Wide, square, of one direction, of as many as rows, and of several blocks of rows.
-    for (vocab_size, rank, dim) in [(9, 4, 30), (6, 6, 6), (8, 1, 5), (1, 1, 1), (3, 3, 7), (2500, 9, 12)] {
+    // Wide, square, of one direction, of as many as rows, of several tiles of directions, and of several blocks of rows.
+    for (vocab_size, rank, dim) in [(9, 4, 30), (6, 6, 6), (8, 1, 5), (1, 1, 1), (3, 3, 7), (70, 65, 66), (2500, 9, 12)]
+    {
         let shape = Shape { vocab_size, rank, dim };
         for rule in rules() {
             for variant in FactorParts::normal(shape, 1).variants() {
@@ -82,15 +87,48 @@ fn the_table_stays_whatever_its_shape_and_rule() {
 
 #[test]
 fn gradients_of_different_columns_are_uncorrelated() {
-    for variant in FactorParts::normal(SHAPE, 3).variants() {
-        let mut layer = FactorizedEmbedding::new(variant.factors());
-        let mut covariance = covariance(&gradients_of_linear_loss(layer.factors(), &slope()));
-        let eigenvalues = rotate(&mut optimizer(Optimizer::adam()), &mut layer, &mut covariance);
-        assert_eq!(covariance.matrix(), Array2::from_diag(&eigenvalues));
-        let gradient = gradients_of_linear_loss(layer.factors(), &slope()).u.expect("a gradient of U");
-        let gradient = widened(gradient.values());
-        let difference = length(&(gradient.t().dot(&gradient) - covariance.matrix()));
-        assert!(difference <= 64.0 * EPSILON * eigenvalues[0], "{difference:e}, {eigenvalues}");
+    for isa in Isa::supported() {
+        for variant in FactorParts::normal(SHAPE, 3).variants() {
+            let mut layer = FactorizedEmbedding::new(variant.factors()).with_isa(isa);
+            let mut covariance = covariance(&gradients_of_linear_loss(layer.factors(), &slope()));
+            let eigenvalues = rotate(&mut optimizer(Optimizer::adam()), &mut layer, &mut covariance);
+            assert_eq!(covariance.matrix(), Array2::from_diag(&eigenvalues));
+            let gradient = gradients_of_linear_loss(layer.factors(), &slope()).u.expect("a gradient of U");
+            let gradient = widened(gradient.values());
+            let difference = length(&(gradient.t().dot(&gradient) - covariance.matrix()));
+            assert!(difference <= 64.0 * EPSILON * eigenvalues[0], "{isa}: {difference:e}, {eigenvalues}");
+        }
+    }
+}
+
+#[test]
+fn every_instruction_set_turns_rows() {
+    let shape = Shape { vocab_size: 70, rank: 65, dim: 66 };
+    let mut variant = FactorParts { diagonal: None, ..FactorParts::normal(shape, 1) };
+    // Rows that become those of the rotation.
+    variant.u.slice_mut(s![..65, ..]).assign(&Array2::<f32>::eye(65));
+    let mut gradients = factor_gradients(shape, None, 2);
+    gradients.diagonal = None;
+    for isa in Isa::supported() {
+        let mut layer = FactorizedEmbedding::new(variant.factors()).with_isa(isa);
+        let mut optimizer = optimizer(Optimizer::adam());
+        optimizer.step(&mut layer, &gradients, 0.0).expect("shapes that fit");
+        let arrays = |layer: &FactorizedEmbedding, optimizer: &FactorOptimizer| {
+            let [first, second] =
+                ["u.first_moment", "u.second_moment"].map(|name| tensor(optimizer, name).expect("it is remembered"));
+            [layer.factors().u().into_owned(), first, second]
+        };
+        let before = arrays(&layer, &optimizer);
+        rotate(&mut optimizer, &mut layer, &mut covariance(&gradients));
+        let after = arrays(&layer, &optimizer);
+        let rotation = widened(after[0].slice(s![..65, ..]));
+        let maps = [rotation.clone(), rotation.clone(), rotation.mapv(|x| x * x)];
+        for ((before, after), map) in before.iter().zip(&after).zip(&maps) {
+            let before = widened(before.view());
+            let magnitudes = before.mapv(f64::abs).dot(&map.mapv(f64::abs));
+            let expected = Expected::new(before.dot(map), 65, &magnitudes);
+            assert_close(&format!("turned by {isa}"), after.view(), &expected);
+        }
     }
 }
 

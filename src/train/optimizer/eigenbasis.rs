@@ -12,12 +12,12 @@
 //! s'ᵢₖ = Σⱼ qⱼₖ² · sᵢⱼ
 //! ```
 //!
-//! what they would be of uncorrelated columns, and come right as new gradients come. Tried instead, in the example
-//! `language_model`: to multiply the terms by how the squares of the gradients of column j became those of column k, which is right
-//! where all rows have the same covariance but for a factor. It brought a fifth of the gain: directions with few gradients,
-//! mostly noise, move at full length at once. Eigenvectors of the momentum, which needs no covariance, brought half.
+//! what they would be of uncorrelated columns, and come right as new gradients come. Tried instead, with less gain: to multiply
+//! the terms by how the squares of the gradients of column j became those of column k, which is right where all rows have the
+//! same covariance but for a factor (directions with few gradients, mostly noise, move at full length at once); and
+//! eigenvectors of the momentum, which need no covariance.
 
-use ndarray::{Array1, Array2, ArrayD, ArrayView2, ArrayViewD, Axis, Ix2};
+use ndarray::{Array1, Array2, ArrayD, ArrayView2, ArrayViewD, Ix2};
 
 use super::{
     FactorOptimizer,
@@ -42,7 +42,7 @@ impl FactorOptimizer {
     /// and that of a column of D·V.
     ///
     /// For Adam and other rules that look at each number by itself, which learn faster when each direction of the gradients
-    /// has a column of its own: to be called every 10 to 50 steps, the oftener the better, between a step and the next gradients.
+    /// has a column of its own: to be called every 10 to 50 steps, between a step and the next gradients.
     /// Adam in an eigenbasis of gradients is SOAP (Vyas et al. 2025, "SOAP: Improving and Stabilizing Shampoo using Adam"),
     /// which turns the gradients of a matrix in every step, and the step back. The directions of factors are free: they stay
     /// where they are turned to, and the steps between take as long as before. Without a diagonal, stochastic gradient descent
@@ -57,6 +57,9 @@ impl FactorOptimizer {
     ///
     /// Takes time for all rows of U, and memory for another U and what is remembered of it.
     /// [Hot rows](FactorizedEmbedding::with_hot_rows) are forgotten.
+    ///
+    /// # Shapes
+    /// `covariance` \[rank, rank\] → \[rank\]
     ///
     /// # Errors
     /// [`NotTrainable`](Error::NotTrainable) for a layer whose U is narrow, [`ShapeMismatch`](Error::ShapeMismatch) for a
@@ -174,7 +177,7 @@ fn product_of_rows(isa: Isa, matrix: ArrayView2<'_, f32>, map: ArrayView2<'_, f6
 }
 
 fn rotate(isa: Isa, factors: &Factors, rotation: ArrayView2<'_, f64>) -> Result<Factors> {
-    let v = linalg::product(rotation.t(), wide_projection(factors).view()).mapv(narrow);
+    let v = linalg::product(rotation.t(), factors.projection().mapv(f64::from).view()).mapv(narrow);
     let mut rotated = Factors::new(product_of_rows(isa, factors.u().view(), rotation), v)?;
     if factors.diagonal().is_some() {
         rotated = rotated.with_diagonal(Array1::ones(factors.rank()))?;
@@ -182,14 +185,5 @@ fn rotate(isa: Isa, factors: &Factors, rotation: ArrayView2<'_, f64>) -> Result<
     match factors.bias() {
         Some(bias) => rotated.with_bias(bias.to_owned()),
         None => Ok(rotated),
-    }
-}
-
-/// D·V, without a rounding.
-fn wide_projection(factors: &Factors) -> Array2<f64> {
-    let v = factors.v().mapv(f64::from);
-    match factors.diagonal() {
-        Some(diagonal) => v * &diagonal.mapv(f64::from).insert_axis(Axis(1)),
-        None => v,
     }
 }
