@@ -116,6 +116,20 @@ fn pictures_name_the_marked_ranks() {
 }
 
 #[test]
+fn a_picture_takes_the_place_of_another_whole() {
+    let folder = folder();
+    for name in ["ranks.png", "ranks.svg"] {
+        fs::write(folder.path(name), "old").expect("a file");
+        fs::hard_link(folder.path(name), folder.path("old")).expect("a second name");
+        succeeded(&choose(&folder, &["--plot", name]));
+        assert!(fs::metadata(folder.path(name)).expect("the plot is there").len() > 1000);
+        // Written over, it would be new under both names.
+        assert_eq!(fs::read_to_string(folder.path("old")).expect("the old file"), "old");
+        fs::remove_file(folder.path("old")).expect("it is there");
+    }
+}
+
+#[test]
 fn tables_of_every_shape_are_drawn() {
     let folder = Folder::new();
     let wide = Array2::from_shape_fn((3, 50), |(i, j)| (i * j) as f32);
