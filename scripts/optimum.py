@@ -32,9 +32,9 @@ def run(command):
 
 
 def build_example(name="compress"):
-    """Builds an example, and returns where cargo has put it. The variable FEATURES adds features to the default ones."""
+    """Builds an example, and returns where cargo has put it. The variable EXAMPLE_FEATURES adds features to the default ones."""
     command = ["cargo", "build", "--release", "--quiet", "--example", name, "--message-format", "json"]
-    command += ["--features", os.environ.get("FEATURES", "")]
+    command += ["--features", os.environ.get("EXAMPLE_FEATURES", "")]
     output = subprocess.run(command, check=True, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True).stdout
     messages = [json.loads(line) for line in output.splitlines()]
     (example,) = [message["executable"] for message in messages if message.get("executable")]
