@@ -380,6 +380,7 @@ fn covariances_are_running_means() {
         assert!(near, "{}, expected {expected}", covariance.matrix());
         assert_eq!(covariance.matrix(), covariance.matrix().t());
     }
+    assert_eq!((covariance.decay(), covariance.size_in_bytes()), (0.75, 9 * 8));
     let again = GradientCovariance::from_matrix(covariance.matrix().to_owned(), covariance.decay());
     assert_eq!(again.expect("finite numbers"), covariance);
     // Only the lower triangle is read.

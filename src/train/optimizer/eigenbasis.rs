@@ -38,18 +38,20 @@ use crate::{
 impl FactorOptimizer {
     /// Turns the factors to the eigenvectors of the covariance of the gradients of U, that of the largest eigenvalue first,
     /// and the covariance with them: gradients of different columns are uncorrelated then. Returns the eigenvalues
-    /// \[rank\]. The table stays what it is, to rounding: numbers of a vector are off by ε times the length of its row of U
-    /// and that of a column of D·V.
+    /// \[rank\], none of them below zero. The table stays what it is, to rounding: each time numbers of a vector are off by a few ε
+    /// times the length of its row of U and that of a column of D·V.
     ///
-    /// For Adam and other rules that look at each number by itself, which learn faster when each direction of the gradients
-    /// has a column of its own: to be called every 10 to 50 steps, between a step and the next gradients.
-    /// Adam in an eigenbasis of gradients is SOAP (Vyas et al. 2025, "SOAP: Improving and Stabilizing Shampoo using Adam"),
-    /// which turns the gradients of a matrix in every step, and the step back. The directions of factors are free: they stay
-    /// where they are turned to, and the steps between take as long as before. Without a diagonal, stochastic gradient descent
-    /// goes the same way in all of them, and gains nothing.
+    /// For Adam, which learns faster when each direction of the gradients has a column of its own: to be called every 10 to
+    /// 50 steps, between a step and the next gradients. Adam in an eigenbasis of gradients is SOAP (Vyas et al. 2025, "SOAP:
+    /// Improving and Stabilizing Shampoo using Adam"), here of one side of U: SOAP turns both sides of a matrix, the gradients in
+    /// every step, and the step back. The directions of factors are free: they stay where they are turned to, and the steps
+    /// between take as long as before. V goes along; its own gradients may stay correlated. Without a diagonal, stochastic gradient
+    /// descent goes the same way in all directions, and gains nothing; nor does U with row-wise Adagrad.
     ///
-    /// What is remembered: momentum and first moments of U and V are turned, too, and steps are counted on. Squares of gradients
-    /// do not follow from their old squares; they become what they would be if the old columns were uncorrelated. The bias stays.
+    /// What is remembered: momentum and first moments of U and V are turned, too, a number a row of U is kept, and steps are counted
+    /// on. Squares of gradients do not follow from their old squares; they become what they would be if the old columns were
+    /// uncorrelated. Adam's come right with new gradients; sums of Adagrad do not forget: turn factors early then, or
+    /// never. The bias stays.
     ///
     /// A diagonal, which stands between U and V in their old directions, becomes ones, and V takes it up. What is remembered
     /// of D and V begins anew then, each time: factors that are to be turned often are better without one
