@@ -13,8 +13,8 @@ const BLOCK_ROWS: usize = 1024;
 /// The running mean of Gᵀ·G \[rank, rank\] over the gradients G of U, whose eigenvectors factors are
 /// [turned to](super::FactorOptimizer::rotate_to_eigenbasis): the uncentred covariance of their rows, but for a factor. It is one of
 /// the two matrices of Shampoo (Gupta, Koren & Singer 2018, "Shampoo: Preconditioned Stochastic Tensor Optimization",
-/// Algorithm 1), as a mean with decay. It begins with zeros: after n additions it is 1 − decayⁿ times a mean, of the same
-/// eigenvectors.
+/// Algorithm 1), as a mean with decay. From [zeros](Self::new) on, after n additions, it is 1 − decayⁿ times a weighted
+/// mean, whose eigenvectors are the same.
 ///
 /// It is of the columns as they are: whatever else makes the factors anew, such as
 /// [other directions](super::FactorOptimizer::orthonormalize), needs another one. No file of an optimizer holds it: training goes on
